@@ -1,0 +1,103 @@
+"""Who a run is: the identity that travels in the header, and the id of runs that came without one."""
+
+import hashlib
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+from uuid import UUID
+
+from flowkeep.contracts.status import RunKind
+
+HEADER = "flowkeep"
+"""Name of the Temporal header, and of the memo field with the same content."""
+
+VERSION = 1
+"""Version of the header. It fixes which commands the workflow interceptor issues, so that older
+histories replay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What the header `flowkeep` says of a run; absent values are null.
+
+    Attributes:
+        run_id: Our id of the run, as text; null in a schedule, whose firings derive their own.
+        tenant_id: Owner boundary.
+        app_id: Container inside the tenant.
+        root_run_id: The topmost run of the tree, null for the root itself.
+        parent_run_id: The run that started this one.
+        first_run_id: Temporal's id of the first execution of the chain.
+        origin_type: The user's workflow type; a `map` chunk passes its parent's on.
+        count: Tasks counted by the earlier executions of this chain.
+        v: Version of the header.
+    """
+
+    run_id: str | None = None
+    tenant_id: str = "default"
+    app_id: str | None = None
+    root_run_id: str | None = None
+    parent_run_id: str | None = None
+    first_run_id: str | None = None
+    origin_type: str | None = None
+    count: int = 0
+    v: int = VERSION
+
+    def to_header(self) -> dict[str, Any]:
+        """Return the plain JSON object that travels."""
+        return asdict(self)
+
+    @classmethod
+    def from_header(cls, value: dict[str, Any]) -> "Identity":
+        """Read a header; keys that a later version added are ignored."""
+        known = {name: value[name] for name in cls.__dataclass_fields__ if name in value}
+        return cls(**known)
+
+    def evolve(self, **changes: Any) -> "Identity":
+        """Return a copy with some fields changed."""
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRef:
+    """Everything a record must say of the Temporal execution it belongs to.
+
+    Enough to create the run and its segment when this is the first record of them.
+    """
+
+    run_id: UUID
+    tenant_id: str
+    namespace: str
+    workflow_id: str
+    temporal_run_id: str
+    workflow_type: str
+    task_queue: str
+    app_id: str | None = None
+    first_run_id: str | None = None
+    root_run_id: UUID | None = None
+    parent_run_id: UUID | None = None
+    kind: RunKind = RunKind.RUN
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+def derive_run_id(namespace: str, workflow_id: str, first_run_id: str) -> UUID:
+    """Derive the id of a run that came without our header, alike wherever it is derived.
+
+    The result is shaped like a UUIDv7 (RFC 9562, section 5.7): its 48-bit time is taken from the
+    first run id where that is itself a UUIDv7 and is zero otherwise; the rest is a SHA-256 of
+    namespace, workflow id and first run id, so that two namespaces never share an id.
+
+    Args:
+        namespace: Temporal namespace.
+        workflow_id: Temporal workflow id.
+        first_run_id: Temporal id of the first execution of the chain.
+    """
+    digest = hashlib.sha256("\x00".join((namespace, workflow_id, first_run_id)).encode()).digest()
+    try:
+        first = UUID(first_run_id)
+        millis = first.int >> 80 if first.version == 7 else 0
+    except ValueError:
+        millis = 0
+    rest = int.from_bytes(digest[:10], "big")
+    value = (millis << 80) | rest
+    value = (value & ~(0xF << 76)) | (0x7 << 76)  # version 7
+    value = (value & ~(0x3 << 62)) | (0x2 << 62)  # variant of RFC 9562
+    return UUID(int=value)

@@ -1,0 +1,144 @@
+"""Every error flowkeep raises, in one tree.
+
+::
+
+    FlowkeepError
+    ├── InvalidInput            (also a ValueError) what was passed cannot be used
+    ├── NotFound                the named object does not exist for this tenant
+    ├── Forbidden               the object belongs to another tenant or owner
+    ├── Conflict                the object exists or changed in the meantime
+    │   ├── RevisionMismatch    somebody else changed it first: re-read, try again
+    │   └── IllegalTransition   a status cannot move there
+    │       ├── AlreadyTerminal the run or task has already ended
+    │       └── CancelPending   a cancel was requested: only `cancelled` is left
+    ├── ConfigurationError      set-up is wrong: code, settings, migration, credentials
+    ├── SourceUnavailable       a source system cannot be reached          (retried)
+    ├── LedgerUnavailable       PostgreSQL cannot be reached               (retried)
+    ├── TemporalUnavailable     the Temporal server cannot be reached      (retried)
+    └── Incomplete              counts do not agree: nothing is passed off as whole
+
+Each class carries a stable ``code`` (UPPER_SNAKE), a ``hint`` that says what to do next, and
+``retryable``: whether Temporal should try an activity again that raised it.
+"""
+
+from typing import ClassVar
+
+
+class FlowkeepError(Exception):
+    """Root of all errors of flowkeep.
+
+    Args:
+        message: What happened; names the field or the object.
+        hint: What to do next; the class's own hint when left out.
+        code: Stable code in UPPER_SNAKE; the class's own code when left out.
+    """
+
+    code: str = "FLOWKEEP_ERROR"
+    hint: str = ""
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, hint: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        if hint is not None:
+            self.hint = hint
+        if code is not None:
+            self.code = code
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+class InvalidInput(FlowkeepError, ValueError):
+    """What was passed cannot be used; the message names the field."""
+
+    code = "INVALID_INPUT"
+
+
+class NotFound(FlowkeepError):
+    """The named object does not exist for this tenant."""
+
+    code = "NOT_FOUND"
+
+
+class Forbidden(FlowkeepError):
+    """The object belongs to another tenant or owner."""
+
+    code = "FORBIDDEN"
+
+
+class Conflict(FlowkeepError):
+    """The object exists already, or its content differs from what was passed."""
+
+    code = "CONFLICT"
+
+
+class RevisionMismatch(Conflict):
+    """Somebody else changed the object first; nothing was written.
+
+    Args:
+        name: The object, for example ``run 0197…``.
+        expected: The revision the caller had read.
+        actual: The revision that is stored now.
+    """
+
+    code = "REVISION_MISMATCH"
+    hint = "re-read it and apply your change again"
+
+    def __init__(self, name: str, *, expected: int, actual: int) -> None:
+        super().__init__(f"{name} is at revision {actual}, not {expected}; nothing was changed")
+        self.expected = expected
+        self.actual = actual
+
+
+class IllegalTransition(Conflict):
+    """The status cannot move from where it is to where it was asked to go."""
+
+    code = "ILLEGAL_TRANSITION"
+
+
+class AlreadyTerminal(IllegalTransition):
+    """The run or task has already ended."""
+
+    code = "ALREADY_TERMINAL"
+
+
+class CancelPending(IllegalTransition):
+    """A cancel was requested; the only move left is to `cancelled`."""
+
+    code = "CANCEL_PENDING"
+
+
+class ConfigurationError(FlowkeepError):
+    """The set-up is wrong: code, settings, migration or credentials. Retrying cannot help."""
+
+    code = "CONFIGURATION_ERROR"
+
+
+class SourceUnavailable(FlowkeepError):
+    """A source system cannot be reached right now. Temporal tries again."""
+
+    code = "SOURCE_UNAVAILABLE"
+    retryable = True
+
+
+class LedgerUnavailable(FlowkeepError):
+    """PostgreSQL cannot be reached right now. Temporal tries again."""
+
+    code = "LEDGER_UNAVAILABLE"
+    hint = "check that PostgreSQL runs and that FLOWKEEP_DATABASE_URL names it"
+    retryable = True
+
+
+class TemporalUnavailable(FlowkeepError):
+    """The Temporal server cannot be reached right now."""
+
+    code = "TEMPORAL_UNAVAILABLE"
+    hint = "check that the server runs and that TEMPORAL_ADDRESS names it; `flowkeep dev` starts one"
+    retryable = True
+
+
+class Incomplete(FlowkeepError):
+    """Counts do not agree, so the result is not passed off as whole."""
+
+    code = "INCOMPLETE"

@@ -1,0 +1,219 @@
+"""Settings in frozen groups, each with its units. The only module that reads the environment.
+
+Precedence: an argument (a flag) beats the environment, the environment beats the file that
+`flowkeep dev` leaves in `./.flowkeep/engine.json`, the file beats the default. Temporal's own
+variables (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`, `TEMPORAL_TLS…`) and its
+TOML profiles are read by the SDK's envconfig.
+"""
+
+import json
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from flowkeep.errors import ConfigurationError
+
+ENGINE_FILE = Path(".flowkeep") / "engine.json"
+"""Where `flowkeep dev` leaves addresses and credentials, relative to the working directory."""
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TemporalSettings(_Group):
+    """How Temporal is reached."""
+
+    address: str | None = None
+    """host:port; null leaves it to Temporal's envconfig, whose default is localhost:7233."""
+    namespace: str | None = None
+    """Temporal namespace; null leaves it to envconfig, whose default is `default`."""
+    profile: str | None = None
+    """Profile in Temporal's TOML file."""
+    connect_timeout_seconds: float = Field(default=10.0, gt=0)
+    """How long a start waits for the server to answer."""
+
+
+class DatabaseSettings(_Group):
+    """Where the ledger lies."""
+
+    url: SecretStr | None = None
+    """postgresql://user:password@host:port/database"""
+    schema_name: str = Field(default="flowkeep", pattern=r"^[a-z_][a-z0-9_]{0,62}$")
+    """PostgreSQL schema that holds all tables."""
+    pool_size: int = Field(default=4, ge=1)
+    """Connections per process."""
+    connect_timeout_seconds: int = Field(default=5, ge=1)
+    """How long one connection attempt may take."""
+    statement_timeout_seconds: float = Field(default=30.0, gt=0)
+    """Longest a statement of a repository may run."""
+    secret_key: SecretStr | None = None
+    """Key that encrypts secrets: 32 bytes, urlsafe base64 (a Fernet key)."""
+
+
+class WorkerSettings(_Group):
+    """How a worker process behaves."""
+
+    task_queue: str = "flowkeep"
+    """Used by workers and clients that name none."""
+    processes: int = Field(default=1, ge=1)
+    """Worker processes; spawned, never forked."""
+    max_concurrent_activities: int = Field(default=100, ge=1)
+    """Activity slots per process."""
+    max_concurrent_workflow_tasks: int = Field(default=100, ge=2)
+    """Workflow task slots per process."""
+    threads: int = Field(default=32, ge=1)
+    """Threads per process for blocking work of activities."""
+    graceful_shutdown_seconds: float = Field(default=30.0, ge=0)
+    """How long running activities may finish after SIGTERM."""
+    max_connections_per_source: int = Field(default=4, ge=1)
+    """Connections that one process opens to one source system."""
+
+
+class RecorderSettings(_Group):
+    """How attempts are written to the ledger."""
+
+    flush_interval_seconds: float = Field(default=0.05, gt=0)
+    """Longest a record that nobody waits for stays in memory."""
+    flush_rows: int = Field(default=500, ge=1)
+    """Rows that trigger a flush before the interval ends."""
+    queue_rows: int = Field(default=20_000, ge=1)
+    """Most records in memory; beyond it activities wait."""
+    patience_seconds: float = Field(default=60.0, ge=0)
+    """How long an activity waits for a ledger that is away before its result is kept anyway."""
+    start_row_after_seconds: float = Field(default=1.0, ge=0)
+    """Only attempts that run longer than this get a row while they run."""
+    strict: bool = False
+    """Wait for the record of successes too."""
+    required: bool = False
+    """Fail the attempt when the ledger stays away, instead of going on without the record."""
+    payloads: Literal["none", "digest", "full"] = "digest"
+    """What is kept of inputs and outputs of activities that are not flowkeep's own classes."""
+
+
+class StorageSettings(_Group):
+    """Where big results lie."""
+
+    url: str = "file://.flowkeep/storage"
+    """file://, s3://, gs:// or az:// URL; a relative file path starts at the working directory."""
+
+
+class TelemetrySettings(_Group):
+    """How logs look."""
+
+    log_format: Literal["json", "console", "auto"] = "auto"
+    """`auto`: console on a terminal, JSON elsewhere."""
+    log_level: str = "INFO"
+    """A level of the standard library's logging."""
+
+
+class Settings(_Group):
+    """All groups."""
+
+    temporal: TemporalSettings = TemporalSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    worker: WorkerSettings = WorkerSettings()
+    recorder: RecorderSettings = RecorderSettings()
+    storage: StorageSettings = StorageSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+
+    @classmethod
+    def load(cls, **flags: Any) -> "Settings":
+        """Read flags, environment, engine file and defaults, in this order of precedence.
+
+        Args:
+            **flags: `group__field=value`; a value of None counts as not given.
+
+        Raises:
+            ConfigurationError: If a value does not fit; the message names the variable.
+        """
+        values: dict[str, dict[str, Any]] = {name: {} for name in cls.model_fields}
+        for layer in (_from_engine_file(), _from_environment(), _from_flags(flags)):
+            for group, fields in layer.items():
+                values[group].update(fields)
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise ConfigurationError(_explain(error)) from None
+
+    def database_url(self) -> str:
+        """Return the ledger's URL.
+
+        Raises:
+            ConfigurationError: If none is configured.
+        """
+        if self.database.url is None:
+            raise ConfigurationError(
+                "no ledger is configured",
+                hint="set FLOWKEEP_DATABASE_URL, or run `flowkeep dev` in this folder",
+            )
+        return self.database.url.get_secret_value()
+
+
+_ALIASES = {
+    "FLOWKEEP_DATABASE_URL": ("database", "url"),
+    "FLOWKEEP_SECRET_KEY": ("database", "secret_key"),
+    "FLOWKEEP_STORAGE_URL": ("storage", "url"),
+    "FLOWKEEP_TASK_QUEUE": ("worker", "task_queue"),
+    "FLOWKEEP_LOG_FORMAT": ("telemetry", "log_format"),
+    "FLOWKEEP_LOG_LEVEL": ("telemetry", "log_level"),
+    "TEMPORAL_ADDRESS": ("temporal", "address"),
+    "TEMPORAL_NAMESPACE": ("temporal", "namespace"),
+    "TEMPORAL_PROFILE": ("temporal", "profile"),
+}
+
+
+@cache
+def variables() -> dict[str, tuple[str, str]]:
+    """Return every environment variable we read and the (group, field) it sets."""
+    names = dict(_ALIASES)
+    taken = set(_ALIASES.values())
+    for group, info in Settings.model_fields.items():
+        model = info.annotation
+        assert model is not None
+        for name in model.model_fields:
+            if (group, name) not in taken:
+                names[f"FLOWKEEP_{group}_{name}".upper()] = (group, name)
+    return names
+
+
+def _from_environment() -> dict[str, dict[str, Any]]:
+    layer: dict[str, dict[str, Any]] = {}
+    for variable, (group, name) in variables().items():
+        value = os.environ.get(variable)
+        if value:
+            layer.setdefault(group, {})[name] = value
+    return layer
+
+
+def _from_flags(flags: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    layer: dict[str, dict[str, Any]] = {}
+    for flag, value in flags.items():
+        group, _, name = flag.partition("__")
+        if value is not None:
+            layer.setdefault(group, {})[name] = value
+    return layer
+
+
+def _from_engine_file() -> dict[str, dict[str, Any]]:
+    """Read what a running `flowkeep dev` left; a file whose process is gone is ignored."""
+    try:
+        content = json.loads(ENGINE_FILE.read_text())
+        os.kill(int(content["pid"]), 0)
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    settings = content.get("settings", {})
+    return {group: dict(fields) for group, fields in settings.items()}
+
+
+def _explain(error: ValidationError) -> str:
+    by_field = {field: variable for variable, field in variables().items()}
+    parts = []
+    for item in error.errors(include_input=False):
+        path = tuple(str(step) for step in item["loc"][:2])
+        name = by_field.get(path) if len(path) == 2 else None  # type: ignore[arg-type]
+        parts.append(f"{name or '.'.join(path)}: {item['msg']}")
+    return "; ".join(parts)
