@@ -180,6 +180,34 @@ def variables() -> dict[str, tuple[str, str]]:
     return names
 
 
+def user_cache() -> Path:
+    """Return flowkeep's folder in the user's cache; it may not exist yet.
+
+    Raises:
+        ConfigurationError: If the user has no home folder.
+    """
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    if Path(base).is_absolute():
+        return Path(base) / "flowkeep"
+    try:
+        return Path.home() / ".cache" / "flowkeep"
+    except RuntimeError:
+        raise ConfigurationError(
+            "no folder for the cache: this user has no home", hint="set HOME or XDG_CACHE_HOME"
+        ) from None
+
+
+def server_environment(extra: dict[str, str] | None = None) -> dict[str, str]:
+    """Return the environment for a server process: no settings or secrets meant for others.
+
+    Args:
+        extra: Variables to set on top.
+    """
+    foreign = ("FLOWKEEP_", "TEMPORAL_", "PG")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    return kept | (extra or {})
+
+
 def _from_environment() -> dict[str, dict[str, Any]]:
     layer: dict[str, dict[str, Any]] = {}
     for variable, (group, name) in variables().items():
@@ -214,6 +242,6 @@ def _explain(error: ValidationError) -> str:
     parts = []
     for item in error.errors(include_input=False):
         path = tuple(str(step) for step in item["loc"][:2])
-        name = by_field.get(path) if len(path) == 2 else None  # type: ignore[arg-type]
+        name = by_field.get(path) if len(path) == 2 else None
         parts.append(f"{name or '.'.join(path)}: {item['msg']}")
     return "; ".join(parts)

@@ -1,0 +1,80 @@
+"""Fixtures shared by all tests: real servers, one pair for the whole session."""
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+from pydantic import SecretStr
+from temporalio.client import Client
+
+from flowkeep.local_engine import LocalEngine
+from flowkeep.settings import Settings, StorageSettings
+
+FOREIGN = ("FLOWKEEP_", "TEMPORAL_")
+for _name in [name for name in os.environ if name.startswith(FOREIGN)]:
+    del os.environ[_name]
+
+
+@pytest.fixture(scope="session")
+async def engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LocalEngine]:
+    """Both servers, embedded, with state in a temporary folder."""
+    async with LocalEngine(tmp_path_factory.mktemp("engine")) as engine:
+        yield engine
+
+
+async def drop_database(engine: LocalEngine, name: str) -> None:
+    """Drop a database, whoever is connected to it."""
+    connection = await psycopg.AsyncConnection.connect(engine.database_url, autocommit=True)
+    async with connection:
+        statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
+        await connection.execute(statement.format(sql.Identifier(name)))
+
+
+@pytest.fixture
+async def database_url(engine: LocalEngine) -> AsyncIterator[str]:
+    """URL of a new, empty database."""
+    name = f"test_{uuid4().hex}"
+    yield await engine.create_database(name)
+    await drop_database(engine, name)
+
+
+@pytest.fixture(scope="session")
+async def ledger_template(engine: LocalEngine) -> str:
+    """Name of a migrated database that tests copy; nobody may stay connected to it."""
+    from flowkeep.statestore.migrate import upgrade
+
+    await upgrade(await engine.create_database("ledger_template"))
+    return "ledger_template"
+
+
+@pytest.fixture
+async def ledger_url(engine: LocalEngine, ledger_template: str) -> AsyncIterator[str]:
+    """URL of a new database with an empty ledger."""
+    name = f"ledger_{uuid4().hex}"
+    yield await engine.create_database(name, template=ledger_template)
+    await drop_database(engine, name)
+
+
+@pytest.fixture(scope="session")
+async def temporal_client(engine: LocalEngine) -> Client:
+    """A plain client of the SDK."""
+    return await Client.connect(engine.temporal_address, namespace=engine.namespace)
+
+
+@pytest.fixture
+def settings(engine: LocalEngine, ledger_url: str, tmp_path: Path) -> Settings:
+    """Settings of a client or worker: the engine, a ledger and a storage of its own."""
+    settings = engine.settings()
+    database = settings.database.model_copy(update={"url": SecretStr(ledger_url)})
+    storage = StorageSettings(url=f"file://{tmp_path / 'storage'}")
+    return settings.model_copy(update={"database": database, "storage": storage})
+
+
+@pytest.fixture
+def task_queue() -> str:
+    """A task queue that no other test uses."""
+    return f"test-{uuid4().hex}"

@@ -1,0 +1,32 @@
+"""Helpers shared by tests."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def eventually(
+    assertion: Callable[[], T | Awaitable[T]],
+    timeout: float = 10,  # noqa: ASYNC109 (raises the assertion's own error at the end)
+    interval: float = 0.02,
+) -> T:
+    """Call until no AssertionError is raised any more; return what the call returned.
+
+    Args:
+        assertion: Plain or async callable without arguments.
+        timeout: Seconds until the last AssertionError is raised.
+        interval: Seconds between two calls.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            outcome = assertion()
+            return await outcome if inspect.isawaitable(outcome) else outcome
+        except AssertionError:
+            if time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(interval)
