@@ -1,0 +1,37 @@
+# Each target installs what it needs; only Python 3.11+ and make have to be there.
+# PYTHON=… picks the interpreter, ARGS=… is passed on, BENCH=… picks one benchmark.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench lock clean
+.DELETE_ON_ERROR:
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+BENCH ?= $(patsubst benchmarks/%.py,%,$(wildcard benchmarks/[a-z]*.py))
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(INSTALLED) ## start the engine, extract a sample database, show its run
+	@$(BIN)/flowkeep demo $(ARGS)
+
+test: $(INSTALLED) ## run the tests on real servers
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(INSTALLED) ## formatting, lint, types, import layers
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(INSTALLED) ## run the benchmarks (one: make bench BENCH=engine)
+	@set -e; for name in $(BENCH); do $(BIN)/python -m benchmarks.$$name $(ARGS); done
+
+lock: ## write requirements.lock anew from pyproject.toml
+	@tools/setup lock
+
+clean: ## remove what make made; the state in .flowkeep stays
+	@rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): requirements.lock pyproject.toml tools/setup
+	@tools/setup install
