@@ -27,6 +27,7 @@ async def serve(
     folder: Path = ENGINE_FILE.parent,
     *,
     prepare: Callable[[LocalEngine], Awaitable[None]] | None = None,
+    load: Callable[[], Settings] = Settings.load,
     postgres_port: int | None = None,
     temporal_port: int | None = None,
     ui_port: int | None = None,
@@ -38,6 +39,7 @@ async def serve(
     Args:
         folder: Where state, credentials and `engine.json` lie.
         prepare: Called once both servers answer, for migrations.
+        load: Reads the settings, once what an earlier engine left here is gone.
         postgres_port: Port of PostgreSQL; null takes a free one.
         temporal_port: Port of Temporal; null takes a free one.
         ui_port: Port of Temporal's web interface; null leaves it off.
@@ -60,7 +62,7 @@ async def serve(
             engine_file.unlink(missing_ok=True)
             engine = LocalEngine(
                 folder,
-                settings=Settings.load(),
+                settings=load(),
                 postgres_port=postgres_port,
                 temporal_port=temporal_port,
                 ui_port=ui_port,
