@@ -110,6 +110,13 @@ class TelemetrySettings(_Group):
     """A level of the standard library's logging."""
 
 
+class DemoSettings(_Group):
+    """What `flowkeep demo` extracts."""
+
+    source: SecretStr | None = None
+    """postgresql://user:password@host:port/database; null creates a sample database."""
+
+
 class Settings(_Group):
     """All groups."""
 
@@ -119,6 +126,7 @@ class Settings(_Group):
     recorder: RecorderSettings = RecorderSettings()
     storage: StorageSettings = StorageSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    demo: DemoSettings = DemoSettings()
 
     @classmethod
     def load(cls, **flags: Any) -> "Settings":
