@@ -7,18 +7,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from flowkeep.local_engine.dev import serve
     from flowkeep.local_engine.engine import LocalEngine
-    from flowkeep.local_engine.serve import serve
     from flowkeep.local_engine.tuning import DEFAULTS, TUNED, Tuning
 
 __all__ = ["DEFAULTS", "TUNED", "LocalEngine", "Tuning", "serve"]
 
+# No module bears the name of a function here: the import system would put it in its place.
 _HOMES = {
     "DEFAULTS": "tuning",
     "LocalEngine": "engine",
     "TUNED": "tuning",
     "Tuning": "tuning",
-    "serve": "serve",
+    "serve": "dev",
 }
 
 
