@@ -1,0 +1,5 @@
+"""`python -m flowkeep` is `flowkeep`."""
+
+from flowkeep.cli import main
+
+main()

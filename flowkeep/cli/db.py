@@ -1,0 +1,58 @@
+"""`flowkeep db`: the ledger's schema."""
+
+import click
+
+from flowkeep.cli.invocation import Invocation, common_options, pass_invocation
+from flowkeep.cli.output import print_fields, print_json
+
+
+@click.group()
+def db() -> None:
+    """Create and inspect the ledger's schema."""
+
+
+@db.command()
+@common_options
+@pass_invocation
+def upgrade(invocation: Invocation) -> None:
+    """Bring the ledger to this version's migration; safe to repeat."""
+    invocation.run(_upgrade(invocation))
+
+
+async def _upgrade(invocation: Invocation) -> None:
+    from flowkeep.statestore import migrate
+
+    settings = invocation.settings()
+    url, schema = settings.database_url(), settings.database.schema_name
+    before = await migrate.current(url, schema)
+    _print(invocation, before, await migrate.upgrade(url, schema))
+
+
+@db.command()
+@common_options
+@pass_invocation
+def current(invocation: Invocation) -> None:
+    """Show which migration the ledger is at, and which one this version needs."""
+    invocation.run(_current(invocation))
+
+
+async def _current(invocation: Invocation) -> None:
+    from flowkeep.statestore import migrate
+
+    settings = invocation.settings()
+    found = await migrate.current(settings.database_url(), settings.database.schema_name)
+    if invocation.json:
+        print_json({"current": found, "head": migrate.head()})
+        return
+    print_fields({"current": found or "no tables yet", "head": migrate.head()})
+    if found != migrate.head():
+        click.echo("Bring it up to date: flowkeep db upgrade", err=True)
+
+
+def _print(invocation: Invocation, before: str | None, after: str) -> None:
+    if invocation.json:
+        print_json({"before": before, "current": after})
+    elif before == after:
+        click.echo(f"The ledger is at {after} already.")
+    else:
+        click.echo(f"The ledger went from {before or 'no tables'} to {after}.")

@@ -1,0 +1,52 @@
+"""`flowkeep dev`: both servers on this machine, until Ctrl-C."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from flowkeep.cli.invocation import Invocation, common_options, pass_invocation
+
+if TYPE_CHECKING:
+    from flowkeep.local_engine import LocalEngine
+
+
+@click.command()
+@click.option("--postgres-port", type=click.IntRange(1, 65535), help="A free one when left out.")
+@click.option("--temporal-port", type=click.IntRange(1, 65535), help="A free one when left out.")
+@click.option("--ui-port", type=click.IntRange(1, 65535), help="Serve Temporal's web interface.")
+@click.option("--defaults", is_flag=True, help="Run the Temporal server untuned.")
+@common_options
+@pass_invocation
+def dev(
+    invocation: Invocation,
+    postgres_port: int | None,
+    temporal_port: int | None,
+    ui_port: int | None,
+    defaults: bool,
+) -> None:
+    """Run PostgreSQL and Temporal locally until Ctrl-C.
+
+    State lies in ./.flowkeep and survives a restart. Commands and workers started in this folder
+    find the servers by themselves. A server that the environment names is used, not started.
+    """
+    from flowkeep.local_engine import serve
+
+    invocation.run(
+        serve(
+            Path(".flowkeep"),
+            prepare=_migrate,
+            load=invocation.settings,
+            postgres_port=postgres_port,
+            temporal_port=temporal_port,
+            ui_port=ui_port,
+            tuned=not defaults,
+            say=click.echo,
+        )
+    )
+
+
+async def _migrate(engine: "LocalEngine") -> None:
+    from flowkeep.statestore import migrate
+
+    await migrate.upgrade(engine.database_url, engine.settings().database.schema_name)

@@ -1,0 +1,26 @@
+"""`flowkeep run`: what can be asked and done about runs."""
+
+import click
+
+from flowkeep.cli.lazy import LazyGroup
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy={
+        "cancel": ("flowkeep.cli.run_steer:cancel", "Ask a run to stop."),
+        "events": ("flowkeep.cli.run_read:events", "Show the audit events of a run, newest first."),
+        "get": ("flowkeep.cli.run_read:get", "Show one run."),
+        "list": ("flowkeep.cli.run_list:list_runs", "List runs, newest first."),
+        "pause": ("flowkeep.cli.run_steer:pause", "Pause a run before its next task."),
+        "resume": ("flowkeep.cli.run_steer:resume", "Let a paused run go on."),
+        "start": ("flowkeep.cli.run_start:start", "Start a run of WORKFLOW."),
+        "tasks": ("flowkeep.cli.run_read:tasks", "Show the tasks of a run."),
+        "watch": ("flowkeep.cli.run_watch:watch", "Follow a run until it ends."),
+    },
+)
+def run() -> None:
+    """Start, list, inspect, watch and steer runs.
+
+    A run is named by its run id, or by its workflow id: then the newest run of that id is meant.
+    """

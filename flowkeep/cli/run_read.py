@@ -1,0 +1,140 @@
+"""`flowkeep run get|tasks|events`: one run, read from the ledger alone."""
+
+import click
+
+from flowkeep.cli.invocation import Invocation, common_options, pass_invocation
+from flowkeep.cli.output import print_json, print_table, show_seconds
+from flowkeep.cli.run_view import print_run
+
+_TASK_HEADINGS = ("task", "index", "status", "attempt", "started", "took", "error")
+_ATTEMPT_HEADINGS = (
+    "task",
+    "activity id",
+    "index",
+    "status",
+    "attempt",
+    "started",
+    "took",
+    "error",
+)
+
+
+@click.command()
+@click.argument("run")
+@common_options
+@pass_invocation
+def get(invocation: Invocation, run: str) -> None:
+    """Show one run.
+
+    RUN is a run id, or a workflow id for its newest run.
+    """
+    invocation.run(_get(invocation, run))
+
+
+async def _get(invocation: Invocation, name: str) -> None:
+    from flowkeep.cli.session import find_run, open_store
+
+    async with open_store(invocation) as store:
+        found = await find_run(store, invocation.tenant, name)
+    if invocation.json:
+        print_json(found)
+    else:
+        print_run(found)
+
+
+@click.command()
+@click.argument("run")
+@click.option("--attempts", is_flag=True, help="Every attempt, not only the newest of each task.")
+@click.option(
+    "--limit", type=click.IntRange(1, 100), default=100, show_default=True, help="Rows per page."
+)
+@click.option("--after", help="Cursor that the page before ended with.")
+@common_options
+@pass_invocation
+def tasks(invocation: Invocation, run: str, attempts: bool, limit: int, after: str | None) -> None:
+    """Show the tasks of a run.
+
+    RUN is a run id, or a workflow id for its newest run.
+    """
+    invocation.run(_tasks(invocation, run, attempts, limit, after))
+
+
+async def _tasks(
+    invocation: Invocation, name: str, attempts: bool, limit: int, after: str | None
+) -> None:
+    from flowkeep.cli.session import find_run, open_store
+
+    async with open_store(invocation) as store:
+        found = await find_run(store, invocation.tenant, name)
+        if attempts:
+            page = await store.tasks.list_attempts(
+                invocation.tenant, found.id, limit=limit, cursor=after
+            )
+        else:
+            page = await store.tasks.list_tasks(
+                invocation.tenant, found.id, limit=limit, cursor=after
+            )
+    following = None
+    if page.has_more:
+        last = page.data[-1]
+        following = last.attempt_key if attempts else last.key
+    if invocation.json:
+        print_json(
+            {"data": page.data, "limit": limit, "has_more": page.has_more, "next": following}
+        )
+        return
+    rows = [
+        (
+            task.task_name,
+            *((task.activity_id,) if attempts else ()),
+            task.task_index if task.task_index >= 0 else None,
+            task.status.value,
+            task.attempt,
+            task.started_at,
+            show_seconds(None if task.duration_ms is None else task.duration_ms / 1000),
+            f"{task.error.code}: {task.error.message}" if task.error else None,
+        )
+        for task in page.data
+    ]
+    print_table(_ATTEMPT_HEADINGS if attempts else _TASK_HEADINGS, rows)
+    if following:
+        click.echo(f"More: add --after '{following}'", err=True)
+    elif not rows:
+        click.echo("No tasks.", err=True)
+
+
+@click.command()
+@click.argument("run")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="Most events."
+)
+@click.option("--before", type=int, help="Only events with a smaller number.")
+@common_options
+@pass_invocation
+def events(invocation: Invocation, run: str, limit: int, before: int | None) -> None:
+    """Show the audit events of a run, newest first.
+
+    RUN is a run id, or a workflow id for its newest run.
+    """
+    invocation.run(_events(invocation, run, limit, before))
+
+
+async def _events(invocation: Invocation, name: str, limit: int, before: int | None) -> None:
+    from flowkeep.cli.session import find_run, open_store
+
+    async with open_store(invocation) as store:
+        found = await find_run(store, invocation.tenant, name)
+        listed = await store.runs.list_events(invocation.tenant, found.id, limit, before)
+    following = listed[-1].seq if len(listed) == limit else None
+    if invocation.json:
+        print_json({"data": listed, "limit": limit, "next": following})
+        return
+    print_table(
+        ("number", "at", "event", "revision", "actor", "details"),
+        (
+            (event.seq, event.at, event.kind, event.revision, event.actor, event.payload)
+            for event in listed
+        ),
+    )
+    if following is not None:
+        click.echo(f"More: add --before {following}", err=True)

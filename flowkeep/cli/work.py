@@ -1,0 +1,113 @@
+"""The body of `flowkeep worker start`: build a worker from what was named, run it, drain it."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from flowkeep import telemetry
+from flowkeep.activities.base import ActivitiesInterface
+from flowkeep.cli.load import Loaded, WorkflowClass, load_targets
+from flowkeep.clients.workflow import WorkflowClient
+from flowkeep.errors import ConfigurationError
+from flowkeep.settings import Settings
+from flowkeep.worker import Worker, supervise
+
+_BUILT = ("workflow_classes", "workflow_activities")
+
+
+def serve_workers(settings: Settings, targets: list[str], task_queue: str | None) -> None:
+    """Serve until SIGTERM or Ctrl-C, in as many processes as the settings say.
+
+    Args:
+        settings: Also number of processes and look of the logs.
+        targets: What `load_targets` takes.
+        task_queue: The queue that was named on the command line, null when none was.
+
+    Raises:
+        ConfigurationError: If a target cannot be served; before any process is started.
+    """
+    telemetry.configure(settings.telemetry, process="worker")
+    load_targets(targets)
+    supervise(
+        work,
+        args=(settings, targets, task_queue),
+        processes=settings.worker.processes,
+    )
+
+
+async def work(settings: Settings, targets: list[str], task_queue: str | None) -> None:
+    """Run one worker process until it is told to stop; importable, for spawned processes."""
+    client = await WorkflowClient.connect(settings)
+    try:
+        worker = await build_worker(client, load_targets(targets), task_queue)
+        await worker.start()
+    finally:
+        await client.close()
+
+
+async def build_worker(client: WorkflowClient, loaded: Loaded, task_queue: str | None) -> Worker:
+    """Return the worker that serves what was loaded.
+
+    Args:
+        client: Connected.
+        loaded: Classes and functions.
+        task_queue: The queue that was named on the command line.
+
+    Raises:
+        ConfigurationError: If a function returns neither a Worker nor a dict, or a Worker beside
+            other things to serve.
+    """
+    classes = list(loaded.workflow_classes)
+    activities: list[Any] = []
+    options: dict[str, Any] = {}
+    for name, factory in loaded.factories:
+        made = await _call(factory, client)
+        if isinstance(made, Worker):
+            if len(loaded.factories) > 1 or classes or task_queue is not None:
+                raise ConfigurationError(
+                    f"{name} returns a whole Worker, so nothing can be added to it",
+                    hint="name it alone, without --task-queue, or let it return a dict",
+                )
+            return made
+        if not isinstance(made, dict):
+            raise ConfigurationError(
+                f"{name} returned an object of type {type(made).__name__}",
+                hint="return a Worker or a dict of its keywords",
+            )
+        classes.extend(one for one in made.get("workflow_classes", ()) if one not in classes)
+        activities.extend(made.get("workflow_activities", ()))
+        options.update({key: value for key, value in made.items() if key not in _BUILT})
+    if task_queue is not None:
+        options["task_queue"] = task_queue
+    served = [*activities, *activities_of(loaded.workflow_classes)]
+    return Worker(client, workflow_classes=classes, workflow_activities=served, **options)
+
+
+def activities_of(classes: list[WorkflowClass]) -> list[Any]:
+    """Return the activities that classes declare, bound to one instance per activity class.
+
+    Classes that share an activity class share its instance; an activity is returned once.
+    """
+    instances: dict[type[ActivitiesInterface], ActivitiesInterface] = {}
+    found: list[Any] = []
+    for one in classes:
+        activities_cls = getattr(one, "activities_cls", None)
+        if activities_cls is None:
+            continue  # the Worker names the class and what it lacks
+        if activities_cls not in instances:
+            instances[activities_cls] = activities_cls()
+        _collect(one.get_activities(instances[activities_cls]), found)
+    return found
+
+
+def _collect(declared: Any, found: list[Any]) -> None:
+    for one in declared:
+        if isinstance(one, list | tuple):
+            _collect(one, found)
+        elif one not in found:
+            found.append(one)
+
+
+async def _call(factory: Callable[..., Any], client: WorkflowClient) -> Any:
+    made = factory(client) if inspect.signature(factory).parameters else factory()
+    return await made if inspect.isawaitable(made) else made

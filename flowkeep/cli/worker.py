@@ -1,0 +1,51 @@
+"""`flowkeep worker`: processes that do the work."""
+
+from typing import Any
+
+import click
+
+from flowkeep.cli.invocation import Invocation, common_options, pass_invocation
+
+
+@click.group()
+def worker() -> None:
+    """Run workers."""
+
+
+@worker.command()
+@click.argument("targets", nargs=-1, required=True, metavar="MODULE[:OBJECT]...")
+@click.option("--task-queue", help="Task queue to serve. Else FLOWKEEP_TASK_QUEUE.")
+@click.option(
+    "--processes", type=click.IntRange(1), help="Worker processes. Else FLOWKEEP_WORKER_PROCESSES."
+)
+@click.option("--log-format", type=click.Choice(["auto", "console", "json"]), help="Look of logs.")
+@click.option("--log-level", help="Least level that is logged. Else FLOWKEEP_LOG_LEVEL.")
+@common_options
+@pass_invocation
+def start(
+    invocation: Invocation,
+    targets: tuple[str, ...],
+    task_queue: str | None,
+    processes: int | None,
+    log_format: str | None,
+    log_level: str | None,
+) -> None:
+    """Serve workflows and their activities until Ctrl-C or SIGTERM, then drain.
+
+    Modules are imported from the working directory, then as installed. OBJECT is a subclass of
+    WorkflowInterface, a list of them, or a function that takes the connected client and returns a
+    Worker or a dict of its keywords; without OBJECT every workflow class that the module defines
+    is served.
+    """
+    flags: dict[str, Any] = {
+        **invocation.flags,
+        "worker__task_queue": task_queue,
+        "worker__processes": processes,
+        "telemetry__log_format": log_format,
+        "telemetry__log_level": log_level,
+    }
+    invocation.flags = {name: value for name, value in flags.items() if value is not None}
+
+    from flowkeep.cli.work import serve_workers
+
+    serve_workers(invocation.settings(), list(targets), task_queue)
