@@ -8,6 +8,7 @@
     ├── Forbidden               the object belongs to another tenant or owner
     ├── Conflict                the object exists or changed in the meantime
     │   ├── RevisionMismatch    somebody else changed it first: re-read, try again
+    │   ├── OpenRunExists       another run with this workflow_id is still open
     │   └── IllegalTransition   a status cannot move there
     │       ├── AlreadyTerminal the run or task has already ended
     │       └── CancelPending   a cancel was requested: only `cancelled` is left
@@ -15,13 +16,15 @@
     ├── SourceUnavailable       a source system cannot be reached          (retried)
     ├── LedgerUnavailable       PostgreSQL cannot be reached               (retried)
     ├── TemporalUnavailable     the Temporal server cannot be reached      (retried)
-    └── Incomplete              counts do not agree: nothing is passed off as whole
+    ├── Incomplete              counts do not agree: nothing is passed off as whole
+    └── RunFailed               the run that was waited for did not succeed
 
 Each class carries a stable ``code`` (UPPER_SNAKE), a ``hint`` that says what to do next, and
 ``retryable``: whether Temporal should try an activity again that raised it.
 """
 
 from typing import ClassVar
+from uuid import UUID
 
 
 class FlowkeepError(Exception):
@@ -91,6 +94,22 @@ class RevisionMismatch(Conflict):
         self.actual = actual
 
 
+class OpenRunExists(Conflict):
+    """Another run with the same workflow_id is open in the same namespace.
+
+    Args:
+        workflow_id: The id both runs want.
+        run_id: The open run.
+    """
+
+    code = "OPEN_RUN_EXISTS"
+    hint = "wait for it, cancel it, or start under another workflow_id"
+
+    def __init__(self, workflow_id: str, *, run_id: UUID) -> None:
+        super().__init__(f"workflow_id {workflow_id!r} already has the open run {run_id}")
+        self.run_id = run_id
+
+
 class IllegalTransition(Conflict):
     """The status cannot move from where it is to where it was asked to go."""
 
@@ -134,7 +153,7 @@ class TemporalUnavailable(FlowkeepError):
     """The Temporal server cannot be reached right now."""
 
     code = "TEMPORAL_UNAVAILABLE"
-    hint = "check that the server runs and that TEMPORAL_ADDRESS names it; `flowkeep dev` starts one"
+    hint = "check that it runs and that TEMPORAL_ADDRESS names it; `flowkeep dev` starts one"
     retryable = True
 
 
@@ -142,3 +161,22 @@ class Incomplete(FlowkeepError):
     """Counts do not agree, so the result is not passed off as whole."""
 
     code = "INCOMPLETE"
+
+
+class RunFailed(FlowkeepError):
+    """The run that was waited for ended without success.
+
+    Args:
+        run_id: The run.
+        status: How it ended.
+        reason: Why.
+    """
+
+    code = "RUN_FAILED"
+    hint = "`flowkeep run get` and `flowkeep run tasks` show what happened"
+
+    def __init__(self, run_id: UUID, status: str, reason: str) -> None:
+        super().__init__(f"run {run_id} ended as {status}: {reason}")
+        self.run_id = run_id
+        self.status = status
+        self.reason = reason

@@ -27,6 +27,7 @@ from flowkeep.contracts.records import (
     StateEntry,
     Task,
 )
+from flowkeep.contracts.segment import Segment
 from flowkeep.contracts.status import (
     EventKind,
     FailureReason,
@@ -63,6 +64,7 @@ __all__ = [
     "RunRef",
     "RunStatus",
     "RunSummary",
+    "Segment",
     "SegmentClose",
     "SegmentKind",
     "Source",

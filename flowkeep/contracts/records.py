@@ -193,6 +193,16 @@ class Task(_Record):
     superseded: bool
 
     @property
+    def key(self) -> str:
+        """What all attempts of this task share; a cursor of `list_tasks`."""
+        return f"{self.temporal_run_id}/{self.activity_id}"
+
+    @property
+    def attempt_key(self) -> str:
+        """What names this attempt within its run; a cursor of `list_attempts`."""
+        return f"{self.key}/{self.attempt}"
+
+    @property
     def duration_ms(self) -> float | None:
         """Milliseconds between start and end."""
         if self.started_at is None or self.finished_at is None:

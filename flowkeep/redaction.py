@@ -1,0 +1,42 @@
+"""Secrets taken out of text: for errors, logs and whatever else people read."""
+
+import re
+from collections.abc import Iterable
+from urllib.parse import quote, quote_plus
+
+MASK = "***"
+"""What stands where a secret stood."""
+
+# The last `@` of a word ends the password, so that one holding `@` or `/` does not show its tail.
+_URL_PASSWORD = re.compile(r"([a-zA-Z][a-zA-Z0-9+.\-]*://[^\s:/@\"'<>]*:)[^\s\"'<>]*@")
+_NAMES = (
+    r"(?:[a-z_]*(?:password|passwd|pwd|passphrase|secret|secret_key|api[_-]?key|access[_-]?key))"
+)
+_ASSIGNMENT = re.compile(
+    rf"(?i)\b({_NAMES}\s*=\s*)('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^\s&;,'\")]+)"
+)
+_JSON_MEMBER = re.compile(
+    rf"(?i)([\"']{_NAMES}[\"']\s*:\s*)('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")"
+)
+_SHORTEST = 4
+"""Known values shorter than this are left: masking every `a` would destroy the text."""
+
+
+def redact(text: str, secrets: Iterable[str] = ()) -> str:
+    """Replace secrets in a text by `***`.
+
+    Masked are passwords in URLs, values of `password=…` and the like in connection strings and
+    JSON, and the given values wherever they stand, also in their URL-quoted forms. When in doubt
+    it masks too much.
+
+    Args:
+        text: Any text, for example an error message.
+        secrets: Values known to be secret; those under four characters are ignored.
+    """
+    known = {value for value in secrets if len(value) >= _SHORTEST}
+    forms = known | {quote(value, safe="") for value in known} | {quote_plus(v) for v in known}
+    for form in sorted(forms, key=len, reverse=True):
+        text = text.replace(form, MASK)
+    text = _URL_PASSWORD.sub(rf"\1{MASK}@", text)
+    text = _ASSIGNMENT.sub(rf"\1{MASK}", text)
+    return _JSON_MEMBER.sub(rf"\1{MASK}", text)

@@ -1,0 +1,27 @@
+"""What the ledger can be asked, as Protocols: frozen records in, frozen records out, all async.
+
+Rules that hold for every method:
+
+- `tenant_id` comes first. A read from a wrong tenant finds nothing (`NotFound` or None); a write
+  to another tenant's object is `Forbidden` and changes nothing.
+- Each method is one transaction. Inside `store.transaction()` or `store.using(connection)` it is a
+  savepoint of that transaction instead: when it fails, only its own changes are undone.
+- A change of a run and its event are written together; a change bumps `revision` by one.
+- Lists take a limit of 1 to 100 and a cursor taken from the last row of the page before.
+- A ledger that cannot be reached raises `LedgerUnavailable`; it never looks like "missing".
+"""
+
+from flowkeep.statestore.protocols.reads import RunReads
+from flowkeep.statestore.protocols.runs import RunRepository
+from flowkeep.statestore.protocols.state import SecretRepository, StateRepository
+from flowkeep.statestore.protocols.system import SystemRepository
+from flowkeep.statestore.protocols.tasks import TaskRepository
+
+__all__ = [
+    "RunReads",
+    "RunRepository",
+    "SecretRepository",
+    "StateRepository",
+    "SystemRepository",
+    "TaskRepository",
+]

@@ -1,0 +1,108 @@
+"""Named state and secrets."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+from uuid import UUID
+
+from flowkeep.contracts import (
+    StateEntry,
+    StateType,
+)
+
+
+class StateRepository(Protocol):
+    """Arguments of runs and whatever users keep between runs."""
+
+    async def get_state(
+        self, tenant_id: str, key: str, kind: StateType = StateType.STATE
+    ) -> StateEntry:
+        """Return an entry; a workflow_id leads to the arguments of its newest run.
+
+        Raises:
+            NotFound: If there is no such entry.
+        """
+        ...
+
+    async def save_state(
+        self,
+        tenant_id: str,
+        key: str,
+        value: Mapping[str, Any],
+        kind: StateType = StateType.STATE,
+        *,
+        expected_revision: int | None = None,
+    ) -> StateEntry:
+        """Replace the whole value.
+
+        Args:
+            tenant_id: Whose state.
+            key: Name of the entry.
+            value: A JSON object.
+            kind: Which kind of state.
+            expected_revision: The revision that was read; 0 means the entry must not exist yet.
+
+        Raises:
+            RevisionMismatch: If the stored revision is another one.
+            Conflict: If the key names the arguments of a run: they never change.
+            InvalidInput: If something cannot be stored; names the path.
+        """
+        ...
+
+    async def save_state_object(
+        self,
+        tenant_id: str,
+        key: str,
+        value: Mapping[str, Any],
+        kind: StateType = StateType.STATE,
+        *,
+        expected_revision: int | None = None,
+    ) -> StateEntry:
+        """Merge the top-level keys into the stored value and return the result.
+
+        Raises:
+            RevisionMismatch: If `expected_revision` is given and is not the stored one.
+            Conflict: If the key names the arguments of a run.
+        """
+        ...
+
+    async def delete_state(
+        self, tenant_id: str, key: str, kind: StateType = StateType.STATE
+    ) -> bool:
+        """Remove an entry; returns whether it existed.
+
+        Raises:
+            Conflict: If the key names the arguments of a run.
+        """
+        ...
+
+
+class SecretRepository(Protocol):
+    """Encrypted credentials, named by references of the form {"secret_ref": "<uuid>"}."""
+
+    async def put(
+        self, tenant_id: str, value: dict[str, Any] | str, *, secret_id: UUID | None = None
+    ) -> dict[str, str]:
+        """Encrypt and store a value; returns its reference.
+
+        Raises:
+            ConfigurationError: If no key is configured.
+            Conflict: If `secret_id` is taken by another value.
+        """
+        ...
+
+    async def get(self, tenant_id: str, reference: Mapping[str, Any] | str | UUID) -> Any:
+        """Return the decrypted value.
+
+        Raises:
+            NotFound: If the tenant has no such secret.
+            ConfigurationError: If none of the configured keys can decrypt it.
+        """
+        ...
+
+    async def delete(self, tenant_id: str, reference: Mapping[str, Any] | str | UUID) -> bool:
+        """Remove a secret; returns whether it existed."""
+        ...
+
+    async def resolve(self, tenant_id: str, value: Any) -> Any:
+        """Return a copy in which references at any depth are replaced by what they stand for."""
+        ...

@@ -1,0 +1,114 @@
+"""The one way a run changes: locked, checked, its revision bumped, its event beside it."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, insert, select, update
+
+from flowkeep.contracts import Event, EventKind, RunStatus
+from flowkeep.errors import Forbidden, NotFound, RevisionMismatch
+from flowkeep.statestore.repositories.rows import EVENT, FULL
+from flowkeep.statestore.session import Session
+from flowkeep.statestore.tables import run, run_event
+
+EVENT_OF: dict[RunStatus, EventKind] = {
+    RunStatus.WAITING: EventKind.WAITING,
+    RunStatus.SUCCEEDED: EventKind.SUCCEEDED,
+    RunStatus.FAILED: EventKind.FAILED,
+    RunStatus.CANCELLED: EventKind.CANCELLED,
+    RunStatus.TIMED_OUT: EventKind.TIMED_OUT,
+    RunStatus.UNKNOWN: EventKind.UNKNOWN,
+}
+"""The event that tells of a move into a status; `running` is `started` or `resumed`."""
+
+
+async def lock(
+    session: Session,
+    run_id: UUID,
+    *,
+    tenant_id: str | None = None,
+    expected_revision: int | None = None,
+) -> dict[str, Any]:
+    """Lock a run's row until the transaction ends, and return it.
+
+    Args:
+        session: A transaction.
+        run_id: The run.
+        tenant_id: Whose it must be; None for the forms without a tenant.
+        expected_revision: The revision it must have; None for any.
+
+    Raises:
+        NotFound: If it does not exist.
+        Forbidden: If it belongs to another tenant.
+        RevisionMismatch: If somebody changed it since it was read.
+    """
+    # NO KEY: rows that refer to the run (segments, events) can still be inserted beside it.
+    found = await session.execute(
+        select(*FULL).where(run.c.id == run_id).with_for_update(key_share=True, of=run)
+    )
+    row = found.mappings().one_or_none()
+    if row is None:
+        raise NotFound(f"run {run_id} does not exist", hint="look it up with `run list`")
+    if tenant_id is not None and row["tenant_id"] != tenant_id:
+        raise Forbidden(f"run {run_id} belongs to another tenant")
+    if expected_revision is not None and row["revision"] != expected_revision:
+        raise RevisionMismatch(f"run {run_id}", expected=expected_revision, actual=row["revision"])
+    return dict(row)
+
+
+async def change(
+    session: Session,
+    row: Mapping[str, Any],
+    values: Mapping[str, Any],
+    kind: str,
+    payload: Mapping[str, Any],
+    *,
+    actor: str | None = None,
+) -> tuple[dict[str, Any], Event]:
+    """Change a locked run and append the event that tells of it.
+
+    Args:
+        session: The transaction that holds the lock.
+        row: The run as locked.
+        values: Columns to set; revision and updated_at follow by themselves.
+        kind: Kind of the event.
+        payload: What the event says; `from` and `to` are added when the status moves.
+        actor: Who did it.
+    """
+    changed = await session.execute(
+        update(run)
+        .where(run.c.id == row["id"])
+        .values({**values, "revision": run.c.revision + 1, "updated_at": func.now()})
+        .returning(*FULL)
+    )
+    stored = dict(changed.mappings().one())
+    moved = {"from": row["status"], "to": stored["status"]}
+    told = {**moved, **payload} if moved["from"] != moved["to"] else payload
+    event = await append(session, stored, kind, told, actor=actor)
+    return stored, event
+
+
+async def append(
+    session: Session,
+    row: Mapping[str, Any],
+    kind: str,
+    payload: Mapping[str, Any],
+    *,
+    actor: str | None = None,
+) -> Event:
+    """Append an event to a locked run, at the run's present revision."""
+    appended = await session.execute(
+        insert(run_event)
+        .values(
+            run_id=row["id"],
+            tenant_id=row["tenant_id"],
+            kind=str(kind),
+            payload={key: value for key, value in payload.items() if value is not None},
+            actor=actor,
+            revision=row["revision"],
+            at=func.now(),
+        )
+        .returning(*EVENT)
+    )
+    return Event.model_validate(dict(appended.mappings().one()))

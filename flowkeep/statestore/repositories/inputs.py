@@ -1,0 +1,83 @@
+"""Checks of what callers pass, alike in every repository."""
+
+import re
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from flowkeep.errors import InvalidInput
+
+MOST_ROWS = 100
+"""Largest page."""
+
+_EVENT_KIND = re.compile(r"[a-z][a-z0-9_.]{0,63}")
+
+
+def page_limit(limit: int) -> int:
+    """Return a page size of 1 to 100.
+
+    Raises:
+        InvalidInput: If it is anything else.
+    """
+    if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MOST_ROWS:
+        raise InvalidInput(f"limit is {limit!r}", hint=f"use 1 to {MOST_ROWS}")
+    return limit
+
+
+def tenant(tenant_id: str) -> str:
+    """Return a tenant id.
+
+    Raises:
+        InvalidInput: If it is not text, empty, or holds what PostgreSQL cannot store.
+    """
+    return name(tenant_id, "tenant_id")
+
+
+def name(value: str, field: str) -> str:
+    """Return a short text that names something.
+
+    Raises:
+        InvalidInput: If it is not text, empty, longer than 1000 characters, or holds what
+            PostgreSQL cannot store.
+    """
+    if not isinstance(value, str) or not value:
+        raise InvalidInput(f"{field} is {value!r}", hint="it must be text that is not empty")
+    if len(value) > 1000 or "\x00" in value or not value.isprintable():
+        raise InvalidInput(f"{field} is longer than 1000 characters or holds control characters")
+    return value
+
+
+def run_id(value: UUID | str, field: str = "run_id") -> UUID:
+    """Return a run's id as UUID.
+
+    Raises:
+        InvalidInput: If it is none.
+    """
+    if isinstance(value, UUID):
+        return value
+    try:
+        return UUID(str(value))
+    except ValueError:
+        raise InvalidInput(f"{field} is {str(value)[:80]!r}", hint="it must be a UUID") from None
+
+
+def instant(value: datetime | None, field: str) -> datetime | None:
+    """Return a time with a zone, or None.
+
+    Raises:
+        InvalidInput: If it has no time zone.
+    """
+    if value is not None and value.tzinfo is None:
+        raise InvalidInput(f"{field} has no time zone", hint="use datetime.now(UTC) or the like")
+    return value
+
+
+def event_kind(kind: Any) -> str:
+    """Return the kind of an event: snake_case in the past tense.
+
+    Raises:
+        InvalidInput: If it is no such name.
+    """
+    if not isinstance(kind, str) or not _EVENT_KIND.fullmatch(kind):
+        raise InvalidInput(f"event kind {str(kind)[:80]!r} is not a name in snake_case")
+    return str(kind)

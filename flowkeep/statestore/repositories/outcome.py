@@ -1,0 +1,219 @@
+"""How runs end: closing, correcting, and what closing takes with it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import func, select, update
+
+from flowkeep.contracts import ErrorInfo, EventKind, RunStatus, Source
+from flowkeep.errors import InvalidInput
+from flowkeep.statestore import encoding
+from flowkeep.statestore.repositories import payloads
+from flowkeep.statestore.repositories.changes import EVENT_OF, change
+from flowkeep.statestore.session import Session
+from flowkeep.statestore.tables import run, run_pause
+from flowkeep.statestore.tables.base import OPEN
+from flowkeep.statestore.tables.task import PENDING_WORK
+
+RUN_CLOSED = ErrorInfo(
+    code="RUN_CLOSED",
+    type="RunClosed",
+    message="the run ended before this attempt was reported",
+    retryable=False,
+)
+"""Error of attempts that were open when their run ended."""
+
+
+class Outcome:
+    """How a run ended, ready to be written.
+
+    Args:
+        status: A terminal status.
+        source: Who says so.
+        closed_at: When; None for now.
+        outputs: What the run returned.
+        error: Why it failed.
+        failure_reason: The kind of failure.
+
+    Raises:
+        InvalidInput: If the status is not terminal.
+    """
+
+    __slots__ = ("closed_at", "error", "failure_reason", "outputs", "source", "status")
+
+    def __init__(
+        self,
+        status: RunStatus,
+        *,
+        source: Source,
+        closed_at: datetime | None = None,
+        outputs: Any = None,
+        error: ErrorInfo | None = None,
+        failure_reason: str | None = None,
+    ) -> None:
+        if not status.terminal:
+            raise InvalidInput(f"status {status} is no outcome", hint="name a terminal status")
+        self.status = status
+        self.source = source
+        self.closed_at = closed_at
+        self.outputs = payloads.pack(outputs)
+        self.error = encoding.storable(error.model_dump(mode="json")) if error else None
+        self.failure_reason = failure_reason
+
+    def columns(self) -> dict[str, Any]:
+        """Return every column that says how the run ended."""
+        return {
+            "status": self.status.value,
+            "source": int(self.source),
+            "finished_at": self.closed_at or func.now(),
+            "error": self.error,
+            "failure_reason": self.failure_reason,
+            **payloads.columns("outputs", self.outputs),
+        }
+
+    def missing_from(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the columns that are empty in a row and known here."""
+        filled: dict[str, Any] = {}
+        if self.outputs is not None and row["outputs"] is None and row["outputs_hash"] is None:
+            filled |= payloads.columns("outputs", self.outputs)
+        for name in ("error", "failure_reason"):
+            value = getattr(self, name)
+            if value is not None and row[name] is None:
+                filled[name] = value
+        return filled
+
+
+async def settle(
+    session: Session, row: dict[str, Any], outcome: Outcome, *, actor: str | None = None
+) -> dict[str, Any]:
+    """Write what Temporal says of a locked run's end.
+
+    Open runs are closed. A terminal status reported by a weaker source is corrected, but never by
+    `unknown`. Else the first one stays, and only what is empty is filled.
+
+    Returns:
+        The run as it stands now.
+    """
+    current = RunStatus(row["status"])
+    if not current.terminal:
+        return await close(session, row, outcome, actor=actor)
+    if outcome.status is current:
+        return await fill(session, row, outcome, actor=actor)
+    if outcome.source <= row["source"] or outcome.status is RunStatus.UNKNOWN:
+        return row
+    await payloads.keep(session, [(row["tenant_id"], row["id"], outcome.outputs)])
+    told = {"source": outcome.source.name.lower(), "failure_reason": outcome.failure_reason}
+    stored, _ = await change(
+        session, row, outcome.columns(), EventKind.OUTCOME_CORRECTED, told, actor=actor
+    )
+    return stored
+
+
+async def close(
+    session: Session, row: dict[str, Any], outcome: Outcome, *, actor: str | None = None
+) -> dict[str, Any]:
+    """End a locked open run, and with it its open attempts and its pause."""
+    await payloads.keep(session, [(row["tenant_id"], row["id"], outcome.outputs)])
+    finished = await _close_tasks(session, row["id"], outcome.closed_at)
+    await close_pause(session, row["id"], at=outcome.closed_at)
+    values = outcome.columns() | {
+        "wait": None,
+        "pause_reason": None,
+        "tasks_finished": run.c.tasks_finished + finished,
+    }
+    told = {"source": outcome.source.name.lower(), "failure_reason": outcome.failure_reason}
+    stored, _ = await change(session, row, values, EVENT_OF[outcome.status], told, actor=actor)
+    return stored
+
+
+async def fill(
+    session: Session, row: dict[str, Any], outcome: Outcome, *, actor: str | None = None
+) -> dict[str, Any]:
+    """Add to a run that ended what the first report of its end left out."""
+    values = outcome.missing_from(row)
+    if not values:
+        return row
+    await payloads.keep(session, [(row["tenant_id"], row["id"], outcome.outputs)])
+    told = {"filled": sorted(name for name in values if not name.endswith("_hash"))}
+    stored, _ = await change(session, row, values, EventKind.RECONCILED, told, actor=actor)
+    return stored
+
+
+async def open_pause(
+    session: Session, row: Mapping[str, Any], *, reason: str | None, actor: str | None
+) -> bool:
+    """Open a pause of a locked run; returns whether there was none yet."""
+    opened = await session.execute(
+        """
+        INSERT INTO {schema}.run_pause (id, run_id, tenant_id, reason, paused_at, paused_by)
+        VALUES (:id, :run_id, :tenant_id, :reason, now(), :actor)
+        ON CONFLICT (run_id) WHERE resumed_at IS NULL DO NOTHING
+        """,
+        {
+            "id": uuid4(),
+            "run_id": row["id"],
+            "tenant_id": row["tenant_id"],
+            "reason": reason,
+            "actor": actor,
+        },
+    )
+    return opened.rowcount == 1
+
+
+async def close_pause(
+    session: Session,
+    run_id: UUID,
+    *,
+    at: datetime | None = None,
+    actor: str | None = None,
+    patch: Mapping[str, Any] | None = None,
+) -> bool:
+    """Close the open pause of a locked run; returns whether there was one."""
+    closed = await session.execute(
+        update(run_pause)
+        .where(run_pause.c.run_id == run_id, run_pause.c.resumed_at.is_(None))
+        .values(resumed_at=at or func.now(), resumed_by=actor, payload=patch or None)
+    )
+    return closed.rowcount == 1
+
+
+async def is_paused(session: Session, run_id: UUID) -> bool:
+    """Return whether a run has an open pause."""
+    found = await session.execute(
+        select(run_pause.c.id).where(run_pause.c.run_id == run_id, run_pause.c.resumed_at.is_(None))
+    )
+    return found.first() is not None
+
+
+# Attempts that are open, and last attempts whose retry will not come any more. Written with the
+# weakest source, so that any real record that arrives later replaces it.
+_CLOSE_TASKS = f"""
+WITH closed AS (
+    UPDATE {{schema}}.task AS t
+    SET status = CASE WHEN {OPEN} THEN 'cancelled' ELSE status END,
+        error = CASE WHEN {OPEN} THEN CAST(:error AS jsonb) ELSE error END,
+        source = CASE WHEN {OPEN} THEN 1 ELSE source END,
+        finished_at = CASE WHEN {OPEN} THEN COALESCE(CAST(:at AS timestamptz), now())
+                           ELSE finished_at END,
+        updated_at = CASE WHEN {OPEN} THEN now() ELSE updated_at END,
+        next_retry_at = NULL
+    WHERE run_id = :run_id AND ({PENDING_WORK})
+    RETURNING temporal_run_id, activity_id, attempt
+)
+SELECT count(*) FROM closed AS c
+WHERE NOT EXISTS (
+    SELECT FROM {{schema}}.task AS later
+    WHERE later.run_id = :run_id AND later.temporal_run_id = c.temporal_run_id
+      AND later.activity_id = c.activity_id AND later.attempt > c.attempt
+)
+"""  # noqa: S608 - only constants of ours are put in
+
+
+async def _close_tasks(session: Session, run_id: UUID, at: datetime | None) -> int:
+    """Cancel the open attempts of a locked run; returns how many tasks ended by it."""
+    found = await session.execute(
+        _CLOSE_TASKS, {"run_id": run_id, "at": at, "error": RUN_CLOSED.model_dump_json()}
+    )
+    return int(found.scalar_one())

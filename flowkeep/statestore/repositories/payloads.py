@@ -1,0 +1,121 @@
+"""Values too big for a row: compressed, kept once per content, found again by hash."""
+
+import hashlib
+import json
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select, tuple_
+from sqlalchemy.dialects.postgresql import insert
+
+from flowkeep.statestore import encoding
+from flowkeep.statestore.session import Session
+from flowkeep.statestore.tables import payload, payload_ref
+
+THRESHOLD = 8 * 1024
+"""Bytes of JSON above which a value leaves its row."""
+
+_ENCODING = "json+zlib"
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A value as it is stored.
+
+    Attributes:
+        data: Its JSON.
+        hash: SHA-256 of the JSON when it is too big for a row, else None.
+    """
+
+    data: bytes
+    hash: bytes | None
+
+
+def pack(value: Any) -> Packed | None:
+    """Encode a value leniently; None stays None."""
+    if value is None:
+        return None
+    data = encoding.lenient(value)
+    return Packed(data, hashlib.sha256(data).digest() if len(data) > THRESHOLD else None)
+
+
+def columns(name: str, packed: Packed | None) -> dict[str, Any]:
+    """Return what the columns `name` and `name_hash` hold for a value."""
+    if packed is None:
+        return {name: None, f"{name}_hash": None}
+    if packed.hash is not None:
+        return {name: None, f"{name}_hash": packed.hash}
+    return {name: json.loads(encoding.without_nul(packed.data)), f"{name}_hash": None}
+
+
+async def keep(session: Session, needed: Iterable[tuple[str, UUID, Packed | None]]) -> None:
+    """Store the big ones among some values, and note which runs need them.
+
+    Args:
+        session: A transaction in which the runs are locked.
+        needed: Tenant, run and value.
+    """
+    big = {(t, run, p.hash): p.data for t, run, p in needed if p is not None and p.hash}
+    if not big:
+        return
+    # Sorted, so that two writers of the same contents wait for each other in one order.
+    contents = sorted({(t, digest): data for (t, _, digest), data in big.items()}.items())
+    await session.execute(
+        insert(payload)
+        .values(
+            [
+                {
+                    "tenant_id": tenant,
+                    "hash": digest,
+                    "size": len(data),
+                    "encoding": _ENCODING,
+                    "data": zlib.compress(data, 1),
+                    "created_at": func.now(),
+                }
+                for (tenant, digest), data in contents
+            ]
+        )
+        .on_conflict_do_nothing()
+    )
+    await session.execute(
+        insert(payload_ref)
+        .values([{"tenant_id": t, "run_id": run, "hash": digest} for t, run, digest in sorted(big)])
+        .on_conflict_do_nothing()
+    )
+
+
+async def fetch(session: Session, tenant_id: str, hashes: Iterable[bytes]) -> dict[bytes, Any]:
+    """Return the values of some hashes of one tenant."""
+    wanted = sorted(set(hashes))
+    if not wanted:
+        return {}
+    rows = await session.execute(
+        select(payload.c.hash, payload.c.data).where(
+            tuple_(payload.c.tenant_id, payload.c.hash).in_([(tenant_id, h) for h in wanted])
+        )
+    )
+    return {bytes(row.hash): json.loads(zlib.decompress(row.data)) for row in rows}
+
+
+async def unpack(
+    session: Session, tenant_id: str, rows: list[dict[str, Any]], *names: str
+) -> list[dict[str, Any]]:
+    """Replace hashes in rows by the values they stand for.
+
+    Args:
+        session: Where to read.
+        tenant_id: Whose values.
+        rows: Rows with the columns `name` and `name_hash`; changed in place and returned.
+        *names: Names of the value columns.
+    """
+    hashes = [bytes(row[f"{n}_hash"]) for row in rows for n in names if row[f"{n}_hash"]]
+    values = await fetch(session, tenant_id, hashes)
+    for row in rows:
+        for name in names:
+            digest = row.pop(f"{name}_hash")
+            if digest:
+                row[name] = values[bytes(digest)]
+    return rows

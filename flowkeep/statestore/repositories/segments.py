@@ -1,0 +1,90 @@
+"""Temporal's executions of a run."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from flowkeep.contracts import EventKind, Segment, SegmentKind, Source
+from flowkeep.statestore.repositories.changes import append
+from flowkeep.statestore.repositories.rows import SEGMENT
+from flowkeep.statestore.session import Session
+from flowkeep.statestore.tables import run_segment
+
+_FIRST_PLAUSIBLE = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def time_of(value: UUID | str) -> datetime | None:
+    """Return the time inside a UUIDv7 (RFC 9562, section 5.7), None for any other id.
+
+    Servers since 1.29 name executions by UUIDv7, so this is when an execution began.
+    """
+    try:
+        parsed = value if isinstance(value, UUID) else UUID(value)
+    except ValueError:
+        return None
+    if parsed.version != 7:
+        return None
+    try:
+        time = datetime.fromtimestamp((parsed.int >> 80) / 1000, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
+    return time if _FIRST_PLAUSIBLE <= time <= datetime.now(UTC) + timedelta(days=1) else None
+
+
+async def open_segment(
+    session: Session,
+    row: Mapping[str, Any],
+    temporal_run_id: str,
+    *,
+    first_run_id: str | None = None,
+    kind: SegmentKind | None = None,
+    source: Source = Source.WORKER,
+) -> bool:
+    """Record an execution of a run unless it is known; returns whether it was new.
+
+    Args:
+        session: A transaction.
+        row: id, tenant_id, namespace and revision of the run.
+        temporal_run_id: Temporal's id of the execution.
+        first_run_id: Temporal's id of the first execution of the chain, when known.
+        kind: Why it began; told from first_run_id and the known segments when left out.
+        source: Who says so.
+    """
+    known = select(run_segment.c.seq).where(run_segment.c.run_id == row["id"]).limit(1)
+    later = first_run_id not in (None, temporal_run_id) or bool(
+        (await session.execute(known)).first()
+    )
+    guess = SegmentKind.CONTINUE if later else SegmentKind.START
+    inserted = await session.execute(
+        insert(run_segment)
+        .values(
+            namespace=row["namespace"],
+            temporal_run_id=temporal_run_id,
+            run_id=row["id"],
+            tenant_id=row["tenant_id"],
+            kind=(kind or guess).value,
+            status="running",
+            started_at=time_of(temporal_run_id) or func.now(),
+            source=int(source),
+        )
+        .on_conflict_do_nothing()
+    )
+    if inserted.rowcount and later:
+        told = {"temporal_run_id": temporal_run_id, "kind": (kind or guess).value}
+        await append(session, row, EventKind.SEGMENT_STARTED, told)
+    return bool(inserted.rowcount)
+
+
+async def list_segments(session: Session, tenant_id: str, run_id: UUID) -> Sequence[Segment]:
+    """Return the newest 1000 segments of a run, oldest first."""
+    found = await session.execute(
+        select(*SEGMENT)
+        .where(run_segment.c.run_id == run_id, run_segment.c.tenant_id == tenant_id)
+        .order_by(run_segment.c.seq.desc())
+        .limit(1000)
+    )
+    return [Segment.model_validate(dict(row)) for row in reversed(found.mappings().all())]

@@ -1,0 +1,131 @@
+"""One transaction of the ledger, and who opens it: the store itself or its caller."""
+
+import asyncio
+import weakref
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import lru_cache
+from typing import Any, Protocol
+
+from sqlalchemy import CursorResult, Executable, TextClause
+from sqlalchemy import text as sql
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from flowkeep.statestore.engine import describe
+from flowkeep.statestore.translation import translated
+
+
+class Session:
+    """Statements of one transaction, run in the ledger's schema.
+
+    Args:
+        connection: An open connection inside a transaction.
+        schema_name: Schema of the ledger's tables.
+    """
+
+    __slots__ = ("_options", "connection", "schema_name")
+
+    def __init__(self, connection: AsyncConnection, schema_name: str) -> None:
+        self.connection = connection
+        self.schema_name = schema_name
+        self._options = {"schema_translate_map": {None: schema_name}}
+
+    async def execute(
+        self, statement: Executable | str, parameters: Any = None
+    ) -> CursorResult[Any]:
+        """Run a Core statement, or SQL text in which `{schema}` stands for the schema."""
+        if isinstance(statement, str):
+            return await self.connection.execute(_text(statement, self.schema_name), parameters)
+        return await self.connection.execute(statement, parameters, execution_options=self._options)
+
+
+@lru_cache(maxsize=256)
+def _text(template: str, schema_name: str) -> TextClause:
+    return sql(template.replace("{schema}", f'"{schema_name}"'))
+
+
+class Scope(Protocol):
+    """Where repositories get their sessions from."""
+
+    def write(self) -> AbstractAsyncContextManager[Session]:
+        """Open a session whose changes are kept together, or not at all."""
+        ...
+
+    def read(self) -> AbstractAsyncContextManager[Session]:
+        """Open a session for reading."""
+        ...
+
+
+class EngineScope:
+    """Every session is a transaction of its own.
+
+    Pools belong to an event loop, so each loop gets its own engine, made at the first use in it.
+
+    Args:
+        factory: Makes an engine; called at most once per event loop.
+        schema_name: Schema of the ledger's tables.
+    """
+
+    def __init__(self, factory: Callable[[], AsyncEngine], schema_name: str) -> None:
+        self._factory = factory
+        self._schema_name = schema_name
+        self._engines: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncEngine] = (
+            weakref.WeakKeyDictionary()
+        )
+
+    def engine(self) -> AsyncEngine:
+        """Return the engine of the running loop."""
+        loop = asyncio.get_running_loop()
+        engine = self._engines.get(loop)
+        if engine is None:
+            engine = self._engines[loop] = self._factory()
+        return engine
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[Session]:
+        """Open a transaction; a clean exit commits."""
+        engine = self.engine()
+        with translated(describe(engine.url)):
+            async with engine.begin() as connection:
+                yield Session(connection, self._schema_name)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Session]:
+        """Open a session in which each statement stands alone: no BEGIN, no COMMIT to wait for."""
+        engine = self.engine()
+        with translated(describe(engine.url)):
+            async with engine.connect() as connection:
+                await connection.execution_options(isolation_level="AUTOCOMMIT")
+                yield Session(connection, self._schema_name)
+
+    async def close(self) -> None:
+        """Close the connections of the running loop."""
+        engine = self._engines.pop(asyncio.get_running_loop(), None)
+        if engine is not None:
+            await engine.dispose()
+
+
+class BoundScope:
+    """Every session is a savepoint of a transaction that somebody else commits.
+
+    Args:
+        connection: An open connection; its owner commits.
+        schema_name: Schema of the ledger's tables.
+    """
+
+    def __init__(self, connection: AsyncConnection, schema_name: str) -> None:
+        self._session = Session(connection, schema_name)
+        self._where = describe(connection.engine.url)
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[Session]:
+        """Open a savepoint, so that a method that fails undoes its own changes only."""
+        with translated(self._where):
+            async with self._session.connection.begin_nested():
+                yield self._session
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Session]:
+        """Read inside the transaction, its own changes included."""
+        with translated(self._where):
+            yield self._session

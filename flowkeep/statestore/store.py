@@ -1,0 +1,174 @@
+"""The store: all repositories behind one connection pool."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from flowkeep.errors import ConfigurationError
+from flowkeep.settings import DatabaseSettings, Settings
+from flowkeep.statestore import migrate
+from flowkeep.statestore.engine import MINIMUM_VERSION, build_engine, describe
+from flowkeep.statestore.repositories.runs import Runs
+from flowkeep.statestore.repositories.secrets import Secrets
+from flowkeep.statestore.repositories.state import State
+from flowkeep.statestore.repositories.system import System
+from flowkeep.statestore.repositories.tasks import Tasks
+from flowkeep.statestore.secrets import Keyring
+from flowkeep.statestore.session import BoundScope, EngineScope, Scope
+
+
+class Repositories:
+    """What the ledger holds, by noun.
+
+    Attributes:
+        runs: Runs, their events, segments and pauses.
+        tasks: Tasks and attempts.
+        state: Named state and arguments.
+        secrets: Encrypted credentials.
+        system: Forms without a tenant, for the recorder and the reconciler.
+    """
+
+    def __init__(self, scope: Scope, keyring: Callable[[], Keyring]) -> None:
+        self.runs = Runs(scope)
+        self.tasks = Tasks(scope)
+        self.state = State(scope)
+        self.secrets = Secrets(scope, keyring)
+        self.system = System(scope)
+
+
+class Transaction(Repositories):
+    """The same repositories in one transaction.
+
+    Attributes:
+        connection: The SQLAlchemy connection, for statements of the caller's own.
+    """
+
+    def __init__(
+        self, connection: AsyncConnection, schema_name: str, keyring: Callable[[], Keyring]
+    ) -> None:
+        super().__init__(BoundScope(connection, schema_name), keyring)
+        self.connection = connection
+
+
+class Store(Repositories):
+    """The ledger. Made by `connect`, or by `Store.lazy` where nothing may connect yet.
+
+    Usable from several event loops: each gets its own pool at its first use.
+
+    Args:
+        factory: Makes the engine of an event loop.
+        settings: Schema and secret key.
+        owns_engine: Whether closing the store closes the engine.
+    """
+
+    def __init__(
+        self,
+        factory: Callable[[], AsyncEngine],
+        settings: DatabaseSettings,
+        *,
+        owns_engine: bool = True,
+    ) -> None:
+        self._scope = EngineScope(factory, settings.schema_name)
+        self._settings = settings
+        self._owns_engine = owns_engine
+        super().__init__(self._scope, self._keyring)
+
+    @classmethod
+    def lazy(cls, settings: Settings, *, database_url: str | None = None) -> Self:
+        """Return a store that connects when first used; nothing is checked before.
+
+        Args:
+            settings: Which ledger; read when first used.
+            database_url: Replaces the settings' URL.
+        """
+        return cls(
+            lambda: build_engine(database_url or settings.database_url(), settings.database),
+            settings.database,
+        )
+
+    def _keyring(self) -> Keyring:
+        return Keyring.from_settings(self._settings)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Open one transaction; a clean exit commits, an error undoes everything."""
+        async with self._scope.write() as session:
+            yield Transaction(session.connection, self._settings.schema_name, self._keyring)
+
+    def using(self, connection: AsyncConnection) -> Transaction:
+        """Return the repositories on a connection whose owner commits.
+
+        Args:
+            connection: An open SQLAlchemy connection (asyncio, psycopg 3) to the ledger's database.
+        """
+        return Transaction(connection, self._settings.schema_name, self._keyring)
+
+    async def check(self) -> None:
+        """Make sure that the ledger is reachable, new enough and at the newest migration.
+
+        Raises:
+            LedgerUnavailable: If it cannot be reached.
+            ConfigurationError: If the server is too old or the migration is another one.
+        """
+        where = describe(self._scope.engine().url)
+        async with self._scope.read() as session:
+            number = int((await session.execute("SHOW server_version_num")).scalar_one())
+            if number // 10_000 < MINIMUM_VERSION:
+                raise ConfigurationError(
+                    f"the ledger at {where} is PostgreSQL {number // 10_000}",
+                    hint=f"use PostgreSQL {MINIMUM_VERSION} or newer",
+                )
+            await migrate.check_connection(session.connection, self._settings.schema_name, where)
+
+    async def close(self) -> None:
+        """Close the pool of the running event loop."""
+        if self._owns_engine:
+            await self._scope.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+
+async def connect(
+    database_url: str | None = None,
+    *,
+    engine: AsyncEngine | None = None,
+    settings: Settings | None = None,
+    check: bool = True,
+) -> Store:
+    """Open the ledger.
+
+    Args:
+        database_url: postgresql:// URL; without it (and without `engine`) the settings name one.
+        engine: An engine of the caller's own (postgresql+psycopg, asyncio), which it also closes.
+        settings: Pool, schema and secret key; read from the environment when left out.
+        check: Connect now and make sure that server and migration fit.
+
+    Raises:
+        LedgerUnavailable: If the server cannot be reached.
+        ConfigurationError: If URL, login, database, server version or migration is wrong.
+    """
+    settings = settings or Settings.load()
+    if engine is not None:
+        own = engine
+        store = Store(lambda: own, settings.database, owns_engine=False)
+    else:
+        store = Store.lazy(settings, database_url=database_url)
+    if check:
+        try:
+            await store.check()
+        except BaseException:
+            await store.close()
+            raise
+    return store
