@@ -18,6 +18,8 @@ from flowkeep.errors import ConfigurationError
 
 ENGINE_FILE = Path(".flowkeep") / "engine.json"
 """Where `flowkeep dev` leaves addresses and credentials, relative to the working directory."""
+ENGINE_LOCK = ENGINE_FILE.with_name("engine.lock")
+"""Locked while an engine runs in the folder."""
 
 
 class _Group(BaseModel):
@@ -161,6 +163,11 @@ class Settings(_Group):
         return self.database.url.get_secret_value()
 
 
+def child_environment(changes: dict[str, str]) -> dict[str, str]:
+    """Return this process's environment with some variables changed, for a child process."""
+    return {**os.environ, **changes}
+
+
 _ALIASES = {
     "FLOWKEEP_DATABASE_URL": ("database", "url"),
     "FLOWKEEP_SECRET_KEY": ("database", "secret_key"),
@@ -241,8 +248,22 @@ def _from_engine_file() -> dict[str, dict[str, Any]]:
         os.kill(int(content["pid"]), 0)
     except (OSError, ValueError, KeyError, TypeError):
         return {}
+    if _is_unlocked(ENGINE_LOCK):  # the process id belongs to another process by now
+        return {}
     settings = content.get("settings", {})
     return {group: dict(fields) for group, fields in settings.items()}
+
+
+def _is_unlocked(path: Path) -> bool:
+    """Tell whether the file exists and nobody holds its lock."""
+    try:
+        import fcntl
+
+        with path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except (ImportError, OSError):
+        return False
+    return True
 
 
 def _explain(error: ValidationError) -> str:

@@ -70,7 +70,7 @@ def settings(engine: LocalEngine, ledger_url: str, tmp_path: Path) -> Settings:
     """Settings of a client or worker: the engine, a ledger and a storage of its own."""
     settings = engine.settings()
     database = settings.database.model_copy(update={"url": SecretStr(ledger_url)})
-    storage = StorageSettings(url=f"file://{tmp_path / 'storage'}")
+    storage = StorageSettings(url=(tmp_path / "storage").as_uri())
     return settings.model_copy(update={"database": database, "storage": storage})
 
 

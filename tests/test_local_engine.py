@@ -105,7 +105,7 @@ async def test_settings_name_the_engine(engine: LocalEngine) -> None:
     settings = engine.settings()
     assert settings.database_url() == engine.database_url
     assert settings.temporal.address == engine.temporal_address
-    assert settings.storage.url == f"file://{engine.folder.resolve()}/storage"
+    assert settings.storage.url == (engine.folder.resolve() / "storage").as_uri()
     assert settings.database.secret_key == engine.settings().database.secret_key
     assert settings.database.secret_key is not None
     assert len(settings.database.secret_key.get_secret_value()) == 44

@@ -127,7 +127,7 @@ async def test_it_leaves_a_private_file_that_settings_read(
         settings = Settings.load()
         assert settings.temporal.address == content["settings"]["temporal"]["address"]
         assert settings.database.secret_key is not None
-        assert settings.storage.url == f"file://{tmp_path}/.flowkeep/storage"
+        assert settings.storage.url == (tmp_path / ".flowkeep" / "storage").as_uri()
         connection = await psycopg.AsyncConnection.connect(settings.database_url())
         await connection.close()
         password = content["settings"]["database"]["url"].split(":")[2].split("@")[0]
@@ -135,6 +135,9 @@ async def test_it_leaves_a_private_file_that_settings_read(
         running.process.kill()
         await running.end()
         assert running.file.exists()
+        assert Settings.load().database.url is None
+        content["pid"] = os.getpid()  # a process that exists, but is not the engine
+        running.file.write_text(json.dumps(content))
         assert Settings.load().database.url is None
 
 

@@ -17,7 +17,7 @@ from flowkeep.local_engine.isolation import Kind
 from flowkeep.local_engine.postgres import PostgresServer, create_database
 from flowkeep.local_engine.temporal import TemporalServer, answers
 from flowkeep.local_engine.tuning import DEFAULTS, TUNED
-from flowkeep.settings import Settings, StorageSettings
+from flowkeep.settings import ENGINE_FILE, Settings, StorageSettings
 
 DEFAULT_NAMESPACE = "default"
 KEY_BYTES = 32
@@ -95,6 +95,8 @@ class LocalEngine:
                 lock = FolderLock(self.folder)
                 lock.acquire()
                 stack.callback(lock.release)
+                # Left by a killed process; nobody is to take its servers for ours.
+                (self.folder / ENGINE_FILE.name).unlink(missing_ok=True)
             private_folder(self.folder / "logs")
             ignored = self.folder / ".gitignore"
             if not ignored.exists():
@@ -146,7 +148,7 @@ class LocalEngine:
         }
         storage = base.storage
         if storage == StorageSettings():
-            storage = StorageSettings(url=f"file://{self.folder.resolve() / 'storage'}")
+            storage = StorageSettings(url=(self.folder.resolve() / "storage").as_uri())
         return base.model_copy(
             update={
                 "temporal": base.temporal.model_copy(update=temporal),

@@ -3,10 +3,15 @@
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from flowkeep.errors import Conflict
+from flowkeep.settings import ENGINE_LOCK
+
+LOCK_ATTEMPTS = 10
+LOCK_POLL_SECONDS = 0.02
 
 
 def private_folder(path: Path) -> Path:
@@ -67,17 +72,15 @@ class FolderLock:
         Raises:
             Conflict: If another engine has it; the message names its process.
         """
-        path = self._folder / "engine.lock"
+        path = self._folder / ENGINE_LOCK.name
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _locked(handle):
             owner = os.read(handle, 32).decode().strip() or "unknown"
             os.close(handle)
             raise Conflict(
                 f"an engine already runs in {self._folder.resolve()} (process {owner})",
                 hint="use that one, stop it first, or give another folder",
-            ) from None
+            )
         os.ftruncate(handle, 0)
         os.write(handle, f"{os.getpid()}\n".encode())
         self._handle = handle
@@ -87,3 +90,15 @@ class FolderLock:
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
+
+
+def _locked(handle: int) -> bool:
+    """Lock the open file; readers of the settings touch the lock for a moment, so try again."""
+    for _ in range(LOCK_ATTEMPTS):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(LOCK_POLL_SECONDS)
+        else:
+            return True
+    return False

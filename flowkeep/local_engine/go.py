@@ -1,19 +1,16 @@
 """Go toolchains on this machine, and a build with one of them."""
 
 import asyncio
-import contextlib
-import os
 import re
 import shutil
-import signal
 import subprocess
-import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
+from flowkeep.local_engine.process import OwnedProcess
 from flowkeep.settings import server_environment
 
 NEEDED = (1, 25)
@@ -113,53 +110,30 @@ async def build(go: Toolchain, package: str, folder: Path, progress: Callable[[s
     command = [str(go.program), "install", "-v", "-trimpath", "-ldflags=-s -w"]
     if go.borrowed:
         command.append("-modcacherw")  # so that the folder can be removed
-    with tempfile.TemporaryFile(dir=folder) as output:
-        async with _process([*command, package], output.fileno(), environment) as process:
-            try:
-                async with asyncio.timeout(BUILD_SECONDS):
-                    await _report(process, output.fileno(), progress)
-            except TimeoutError:
-                raise GoBuildError(f"not finished within {BUILD_SECONDS:.0f} s") from None
-        if process.returncode != 0:
-            lines = _text(output.fileno()).strip().splitlines()
-            problems = [line for line in lines if not _is_package(line)] or lines
-            raise GoBuildError("; ".join(problems[-5:]) or f"exit code {process.returncode}")
-
-
-@contextlib.asynccontextmanager
-async def _process(
-    command: list[str], output: int, environment: dict[str, str]
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run a command in a session of its own; it and its children end with the block."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=output,
-        env=environment,
-        start_new_session=True,
-    )
+    process = OwnedProcess("go", log=folder / "go.log", lock=folder / "go.lock", stop_seconds=5)
     try:
-        yield process
+        await process.start([*command, package], environment)
+        async with asyncio.timeout(BUILD_SECONDS):
+            code = await _report(process, progress)
+    except TimeoutError:
+        raise GoBuildError(f"not finished within {BUILD_SECONDS:.0f} s") from None
     finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+        await process.stop()
+    if code != 0:
+        lines = process.output().strip().splitlines()
+        problems = [line for line in lines if not _is_package(line)] or lines
+        raise GoBuildError("; ".join(problems[-5:]) or f"exit code {code}")
 
 
-async def _report(
-    process: asyncio.subprocess.Process, output: int, progress: Callable[[str], None]
-) -> None:
+async def _report(process: OwnedProcess, progress: Callable[[str], None]) -> int:
+    """Tell every ten seconds how far it is; return the exit code."""
     started = time.monotonic()
     while True:
         try:
             async with asyncio.timeout(REPORT_SECONDS):
-                await process.wait()
-                return
+                return await process.wait()
         except TimeoutError:
-            lines = _text(output).splitlines()
-            compiled = sum(_is_package(line) for line in lines)
+            compiled = sum(_is_package(line) for line in process.output().splitlines())
             minutes, seconds = divmod(int(time.monotonic() - started), 60)
             step = f"{compiled} packages compiled" if compiled else "fetching sources"
             progress(f"  {minutes}:{seconds:02} {step}")
@@ -168,7 +142,3 @@ async def _report(
 def _is_package(line: str) -> bool:
     """Tell a line of `go install -v` that names a compiled package from messages."""
     return " " not in line.strip() and bool(line.strip())
-
-
-def _text(handle: int) -> str:
-    return os.pread(handle, 10_000_000, 0).decode(errors="replace")

@@ -11,7 +11,7 @@ from flowkeep.errors import ConfigurationError, LedgerUnavailable
 from flowkeep.local_engine.files import private_text
 from flowkeep.local_engine.isolation import Isolation, Kind, choose, find_binaries
 from flowkeep.local_engine.ports import HOST, free_port, require_free
-from flowkeep.local_engine.process import ServerEndedError, ServerProcess
+from flowkeep.local_engine.process import OwnedProcess, ProcessEndedError
 from flowkeep.settings import server_environment
 
 USER = "flowkeep"
@@ -51,7 +51,7 @@ class PostgresServer:
         self._forced = isolation
         self._way: Isolation | None = None
         self._password = ""
-        self._process: ServerProcess | None = None
+        self._process: OwnedProcess | None = None
 
     @property
     def pid(self) -> int | None:
@@ -81,7 +81,7 @@ class PostgresServer:
         if self._way is None:
             self._way = await asyncio.to_thread(choose, find_binaries(), self.folder, self._forced)
             self._password = await asyncio.to_thread(_initialise, self._way, self.folder)
-            self._process = ServerProcess(
+            self._process = OwnedProcess(
                 "PostgreSQL",
                 log=self.folder / "logs" / "postgres.log",
                 lock=self.folder / "postgres.lock",
@@ -93,7 +93,7 @@ class PostgresServer:
             self.port = self.port or free_port()
             try:
                 return await self._start_once(self._way)
-            except ServerEndedError as error:
+            except ProcessEndedError as error:
                 assert self._process is not None
                 taken = "Address already in use" in self._process.output()
                 if self._explicit or not taken or attempt == START_ATTEMPTS - 1:
@@ -126,7 +126,7 @@ class PostgresServer:
             raise
         self._explicit = True  # clients know this port now, so a restart keeps it
 
-    async def _until_ready(self, process: ServerProcess) -> None:
+    async def _until_ready(self, process: OwnedProcess) -> None:
         import psycopg
 
         while process.running:

@@ -1,4 +1,4 @@
-"""A server process that ends when we end, and its log."""
+"""A process that ends when we end, and its log."""
 
 import asyncio
 import fcntl
@@ -18,10 +18,10 @@ LOG_BYTES = 5_000_000
 """A log that has grown beyond this is set aside at the next start."""
 
 
-class ServerEndedError(FlowkeepError):
-    """The server process ended by itself; the message ends with the last lines of its log."""
+class ProcessEndedError(FlowkeepError):
+    """The process ended by itself; the message ends with the last lines of its log."""
 
-    code = "SERVER_ENDED"
+    code = "PROCESS_ENDED"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +36,8 @@ class Account:
     """Group id the server changes to."""
 
 
-class ServerProcess:
-    """Starts, watches and stops one server.
+class OwnedProcess:
+    """Starts, watches and stops one program, a server as a rule, with all it starts in turn.
 
     Args:
         name: What messages call it.
@@ -74,7 +74,7 @@ class ServerProcess:
             environment: All its variables.
 
         Raises:
-            ServerEndedError: If it could not be started.
+            ProcessEndedError: If it could not be started.
         """
         spec = {
             "command": command,
@@ -152,10 +152,10 @@ class ServerProcess:
         self._launcher.stdin.close()
         await asyncio.shield(self.wait())
 
-    def ended(self) -> ServerEndedError:
+    def ended(self) -> ProcessEndedError:
         """Return the error that says how it ended."""
         code = self._launcher.returncode if self._launcher else None
-        return ServerEndedError(
+        return ProcessEndedError(
             f"{self.name} ended (exit code {code}): {self.output().strip()[-1500:] or 'no output'}",
             hint=f"its log is {self.log}",
         )

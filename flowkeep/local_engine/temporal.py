@@ -7,7 +7,7 @@ from pathlib import Path
 from flowkeep.errors import TemporalUnavailable
 from flowkeep.local_engine.files import private_folder
 from flowkeep.local_engine.ports import HOST, free_port, require_free
-from flowkeep.local_engine.process import ServerEndedError, ServerProcess
+from flowkeep.local_engine.process import OwnedProcess, ProcessEndedError
 from flowkeep.local_engine.temporal_binary import find_temporal
 from flowkeep.local_engine.tuning import TUNED, Tuning
 from flowkeep.settings import server_environment
@@ -51,7 +51,7 @@ class TemporalServer:
         self._on_file = on_file
         self._progress = progress
         self._binary: Path | None = None
-        self._process = ServerProcess(
+        self._process = OwnedProcess(
             "Temporal",
             log=folder / "logs" / "temporal.log",
             lock=folder / "temporal.lock",
@@ -86,7 +86,7 @@ class TemporalServer:
             self.port = self.port or free_port()
             try:
                 return await self._start_once(self._binary)
-            except ServerEndedError as error:
+            except ProcessEndedError as error:
                 taken = "address already in use" in self._process.output()
                 if self._explicit or not taken or attempt == START_ATTEMPTS - 1:
                     raise TemporalUnavailable(error.message, hint=error.hint) from error

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from flowkeep.errors import ConfigurationError
 from flowkeep.local_engine.go import GoBuildError, build, toolchains
-from flowkeep.settings import user_cache
+from flowkeep.local_engine.process import OwnedProcess
+from flowkeep.settings import server_environment, user_cache
 
 VERSION = "v1.5.1"
 """Version that is downloaded or built; later ones cannot be built by `go install`."""
@@ -22,6 +23,8 @@ DOWNLOAD_SECONDS = 60.0
 """How long the SDK's download may take."""
 PROBE_SECONDS = 30.0
 POLL_SECONDS = 0.2
+DOWNLOADING = ".download-"
+BUILDING = ".build-"
 
 Progress = Callable[[str], None]
 
@@ -68,6 +71,7 @@ async def find_temporal(progress: Progress, *, cache: Path | None = None) -> Pat
     async with _sole_builder(home, progress):
         if await asyncio.to_thread(_usable, cached, []):  # another process has made it
             return cached
+        await asyncio.to_thread(_remove_leftovers, home)
         if await _download(home, cached, tried, progress) or await _built(cached, tried, progress):
             return cached
     raise _nothing_found(tried)
@@ -114,31 +118,23 @@ def _usable(cached: Path, tried: list[str]) -> bool:
 async def _download(home: Path, cached: Path, tried: list[str], progress: Progress) -> bool:
     """Let the SDK download the server, in a process that can be stopped."""
     progress(f"Temporal server {VERSION}: not found here, trying the SDK's download")
-    with tempfile.TemporaryDirectory(dir=home, prefix=".download-") as folder:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-c",
-            _DOWNLOAD,
-            folder,
-            VERSION,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
+    with tempfile.TemporaryDirectory(dir=home, prefix=DOWNLOADING) as folder:
+        log, lock = Path(folder) / "download.log", Path(folder) / "download.lock"
+        process = OwnedProcess("the SDK's download", log=log, lock=lock, stop_seconds=5)
+        command = [sys.executable, "-c", _DOWNLOAD, folder, VERSION]
         try:
+            await process.start(command, server_environment())
             async with asyncio.timeout(DOWNLOAD_SECONDS):
-                _, errors = await process.communicate()
+                code = await process.wait()
         except TimeoutError:
-            tried.append(f"SDK download: not finished within {DOWNLOAD_SECONDS:.0f} s")
+            tried.append(f"SDK download: not finished within {DOWNLOAD_SECONDS:g} s")
             return False
         finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        if process.returncode == 0:
+            await process.stop()
+        if code == 0:
             return await asyncio.to_thread(_keep, Path(folder), cached, "SDK download", tried)
-        lines = errors.decode(errors="replace").strip().splitlines()
-        tried.append(f"SDK download: {lines[-1] if lines else process.returncode}")
+        lines = process.output().strip().splitlines()
+        tried.append(f"SDK download: {lines[-1] if lines else f'exit code {code}'}")
         return False
 
 
@@ -147,7 +143,7 @@ async def _built(cached: Path, tried: list[str], progress: Progress) -> bool:
     candidates = await toolchains(tried)
     for go in candidates:
         progress(f"Temporal server {VERSION}: building it once with {go.name}, about 3 minutes")
-        with tempfile.TemporaryDirectory(dir=cached.parent, prefix=".build-") as folder:
+        with tempfile.TemporaryDirectory(dir=cached.parent, prefix=BUILDING) as folder:
             try:
                 await build(go, f"{PACKAGE}@{VERSION}", Path(folder), progress)
             except GoBuildError as error:
@@ -158,6 +154,13 @@ async def _built(cached: Path, tried: list[str], progress: Progress) -> bool:
                 progress(f"Temporal server {VERSION}: built, kept in {cached}")
                 return True
     return False
+
+
+def _remove_leftovers(home: Path) -> None:
+    """Remove what a killed process was fetching or building; it can be gigabytes."""
+    for kind in (DOWNLOADING, BUILDING):
+        for folder in home.glob(f"{kind}*"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _keep(folder: Path, cached: Path, way: str, tried: list[str]) -> bool:
