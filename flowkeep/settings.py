@@ -163,11 +163,6 @@ class Settings(_Group):
         return self.database.url.get_secret_value()
 
 
-def child_environment(changes: dict[str, str]) -> dict[str, str]:
-    """Return this process's environment with some variables changed, for a child process."""
-    return {**os.environ, **changes}
-
-
 _ALIASES = {
     "FLOWKEEP_DATABASE_URL": ("database", "url"),
     "FLOWKEEP_SECRET_KEY": ("database", "secret_key"),

@@ -1,4 +1,4 @@
-"""Who a run is: the identity that travels in the header, and the id of runs that came without one."""
+"""Who a run is: the identity in the header, and the id of runs that came without one."""
 
 import hashlib
 from dataclasses import asdict, dataclass, field, replace
@@ -9,6 +9,14 @@ from flowkeep.contracts.status import RunKind
 
 HEADER = "flowkeep"
 """Name of the Temporal header, and of the memo field with the same content."""
+
+MAP_CHUNK_TYPE = "flowkeep.MapChunk"
+"""Workflow type of the child that executes one chunk of a `map`."""
+
+RECORD_CLOSE = "flowkeep.record_close"
+RECORD_PAUSE = "flowkeep.record_pause"
+RECORD_ACTIVITIES = frozenset({RECORD_CLOSE, RECORD_PAUSE})
+"""Flowkeep's own local activities; never counted and never recorded as tasks."""
 
 VERSION = 1
 """Version of the header. It fixes which commands the workflow interceptor issues, so that older

@@ -70,11 +70,13 @@ class MapChunkInput(_Message):
         activity: Name of the activity.
         items: The items of this chunk that are still to do.
         args: Further arguments, after the item.
-        offset: Index of the first item in the whole list.
+        offset: Index of the first of them in the whole list.
         window: Most activities pending at a time.
         on_error: Whether the first failure ends the chunk.
-        options: Activity options: timeouts in seconds and the retry policy.
-        done: Outcomes of items that earlier executions of this chunk finished.
+        options: Activity options as plain JSON.
+        reference: Where results are stored, relative to the tenant's folder for maps.
+        errors: Reasons that earlier executions of this chunk collected, by item index.
+        count: Items that earlier executions of this chunk finished.
     """
 
     activity: str
@@ -84,7 +86,9 @@ class MapChunkInput(_Message):
     window: int = 100
     on_error: Literal["raise", "collect"] = "raise"
     options: dict[str, Any] = Field(default_factory=dict)
-    done: int = 0
+    reference: str = ""
+    errors: dict[str, str] = Field(default_factory=dict)
+    count: int = 0
 
 
 class PauseRequest(_Message):

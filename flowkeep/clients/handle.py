@@ -1,0 +1,306 @@
+"""A handle on one run."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from temporalio.client import (
+    WorkflowExecutionDescription,
+    WorkflowFailureError,
+    WorkflowHandle,
+)
+from temporalio.service import RPCError, RPCStatusCode
+
+from flowkeep.clients.outcome import described_outcome, described_status
+from flowkeep.contracts import Run, RunStatus, Source
+from flowkeep.contracts.progress import PendingActivity, RunProgress, compute_progress
+from flowkeep.errors import AlreadyTerminal, RunFailed, TemporalUnavailable
+
+if TYPE_CHECKING:
+    from flowkeep.clients.workflow import WorkflowClient
+
+_PAGE = 100
+_CLOSE_RECORD_SECONDS = 1.0
+
+
+class RunHandle:
+    """One run: its result, its status, and what can be done to it.
+
+    Attributes:
+        tenant_id: Whose run it is.
+        run_id: Our id.
+        workflow_id: Temporal's workflow id.
+        temporal_run_id: Temporal's id of the execution that was started or found.
+        created: Whether the call that returned this handle started the run.
+    """
+
+    def __init__(
+        self,
+        client: "WorkflowClient",
+        *,
+        tenant_id: str,
+        run_id: UUID,
+        workflow_id: str,
+        temporal_run_id: str | None,
+        created: bool,
+    ) -> None:
+        self._client = client
+        self.tenant_id = tenant_id
+        self.run_id = run_id
+        self.workflow_id = workflow_id
+        self.temporal_run_id = temporal_run_id
+        self.created = created
+
+    def __repr__(self) -> str:
+        return f"RunHandle(run_id={self.run_id}, workflow_id={self.workflow_id!r})"
+
+    async def run(self) -> Run:
+        """Return the run as the ledger has it.
+
+        Raises:
+            NotFound: If the ledger has no such run.
+        """
+        return await self._client.store.runs.get(self.tenant_id, self.run_id)
+
+    async def result(self) -> Any:
+        """Wait for the end of the run and return its result.
+
+        When Temporal has already forgotten the run, the ledger answers.
+
+        Raises:
+            RunFailed: If it did not succeed; says why.
+            TemporalUnavailable: If Temporal cannot be reached.
+        """
+        handle = self._client.temporal.get_workflow_handle(
+            self.workflow_id, run_id=await self._some_execution()
+        )
+        try:
+            value = await handle.result(follow_runs=True)
+        except WorkflowFailureError as error:
+            await self._settle()
+            raise RunFailed(self.run_id, *_why(error)) from error
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise _unavailable(error) from error
+            return await self._recorded_result()
+        await self._settle()
+        return value
+
+    async def status(self) -> RunStatus:
+        """Return the status; Temporal's word counts as long as it knows the run."""
+        await self._settle()
+        return (await self.run()).status
+
+    async def watch(self, interval_seconds: float = 0.5) -> AsyncIterator[RunProgress]:
+        """Yield snapshots until the run has ended; the last one shows the end.
+
+        Args:
+            interval_seconds: Time between two snapshots.
+        """
+        while True:
+            description = await self._settle()
+            run = await self.run()
+            pending = [] if description is None else _pending(description)
+            tasks = await self._tasks()
+            yield compute_progress(run, tasks, pending, datetime.now(UTC))
+            if run.status.terminal:
+                return
+            await asyncio.sleep(interval_seconds)
+
+    async def pause(self, reason: str | None = None) -> None:
+        """Let no further activity start.
+
+        Args:
+            reason: Why; shown in the ledger.
+
+        Raises:
+            AlreadyTerminal: If the run has ended.
+        """
+        await self._signal("pause", reason)
+
+    async def resume(self, patch: dict[str, Any] | None = None) -> None:
+        """Let activities start again.
+
+        Args:
+            patch: Merged into the run's state.
+
+        Raises:
+            AlreadyTerminal: If the run has ended.
+        """
+        await self._signal("resume", patch)
+
+    async def cancel(self, reason: str | None = None) -> None:
+        """Ask the run to cancel itself; its cleanup code runs.
+
+        Args:
+            reason: Why; kept in the ledger and in Temporal.
+
+        Raises:
+            AlreadyTerminal: If the run has ended.
+        """
+        handle = await self._open()
+        await self._client.store.runs.request_cancel(self.tenant_id, self.run_id, reason=reason)
+        with self._translated():
+            await handle.cancel(reason=reason or "")
+
+    async def terminate(self, reason: str | None = None) -> None:
+        """End the run at once; its code does not get to clean up.
+
+        Args:
+            reason: Why; kept in the ledger and in Temporal.
+
+        Raises:
+            AlreadyTerminal: If the run has ended.
+        """
+        handle = await self._open()
+        with self._translated():
+            await handle.terminate(reason=reason)
+        await self._settle()
+
+    async def _open(self) -> WorkflowHandle[Any, Any]:
+        """Return Temporal's handle on the execution that is open now."""
+        description = await self._settle()
+        if description is None or described_status(description).terminal:
+            raise self._ended()
+        return self._client.temporal.get_workflow_handle(
+            self.workflow_id, run_id=description.run_id
+        )
+
+    async def _signal(self, name: str, argument: Any) -> None:
+        handle = await self._open()
+        with self._translated():
+            await handle.signal(name, args=[argument])
+
+    async def _settle(self) -> WorkflowExecutionDescription | None:
+        """Describe the newest execution and record an end that nobody has reported yet."""
+        handle = self._client.temporal.get_workflow_handle(self.workflow_id)
+        try:
+            description = await handle.describe()
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return None
+            raise _unavailable(error) from error
+        if not await self._is_ours(description):
+            return None
+        exact = self._client.temporal.get_workflow_handle(
+            self.workflow_id, run_id=description.run_id
+        )
+        outcome = await described_outcome(exact, description)
+        if outcome is not None and await self._unreported(outcome.status):
+            await self._client.store.runs.record_outcome(
+                self.tenant_id,
+                self.run_id,
+                outcome.status,
+                source=Source.SERVER,
+                closed_at=outcome.closed_at,
+                error=outcome.error,
+                failure_reason=outcome.failure_reason,
+            )
+        return description
+
+    async def _unreported(self, status: RunStatus) -> bool:
+        """Tell whether the ledger still lacks this outcome; its own report may be on its way."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _CLOSE_RECORD_SECONDS
+        while True:
+            recorded = (await self.run()).status
+            if recorded is status:
+                return False
+            if recorded.terminal or loop.time() > deadline:
+                return True
+            await asyncio.sleep(0.02)
+
+    async def _is_ours(self, description: WorkflowExecutionDescription) -> bool:
+        first = description.raw_description.workflow_execution_info.first_run_id
+        found = {first, description.run_id}
+        if self.temporal_run_id in found:
+            return True
+        segments = await self._client.store.runs.list_segments(self.tenant_id, self.run_id)
+        return any(segment.temporal_run_id in found for segment in segments)
+
+    async def _some_execution(self) -> str | None:
+        """Return any execution of this run; Temporal follows the chain from there."""
+        if self.temporal_run_id is not None:
+            return self.temporal_run_id
+        segments = await self._client.store.runs.list_segments(self.tenant_id, self.run_id)
+        return segments[-1].temporal_run_id if segments else None
+
+    async def _recorded_result(self) -> Any:
+        run = await self.run()
+        if run.status is RunStatus.SUCCEEDED:
+            return run.outputs
+        message = run.error.message if run.error else "Temporal no longer knows the run"
+        raise RunFailed(self.run_id, run.status, message)
+
+    async def _tasks(self) -> list[Any]:
+        tasks: list[Any] = []
+        cursor: str | None = None
+        while True:
+            page = await self._client.store.tasks.list_tasks(
+                self.tenant_id, self.run_id, limit=_PAGE, cursor=cursor
+            )
+            tasks.extend(page.data)
+            if not page.has_more:
+                return tasks
+            cursor = page.data[-1].key
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn what Temporal answers to a message into our errors."""
+        try:
+            yield
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise _unavailable(error) from error
+            raise self._ended() from error
+
+    def _ended(self) -> AlreadyTerminal:
+        return AlreadyTerminal(f"run {self.run_id} has already ended", hint="start a new run")
+
+
+def _unavailable(error: RPCError) -> TemporalUnavailable:
+    return TemporalUnavailable(f"Temporal did not answer: {error.message}")
+
+
+def _why(error: WorkflowFailureError) -> tuple[RunStatus, str]:
+    from temporalio.exceptions import CancelledError, TerminatedError, TimeoutError
+
+    cause = error.cause
+    status = RunStatus.FAILED
+    if isinstance(cause, CancelledError | TerminatedError):
+        status = RunStatus.CANCELLED
+    elif isinstance(cause, TimeoutError):
+        status = RunStatus.TIMED_OUT
+    texts: list[str] = []
+    current: BaseException | None = cause
+    while current is not None and len(texts) < 5:
+        text = getattr(current, "message", None) or str(current) or type(current).__name__
+        if text not in texts:
+            texts.append(text)
+        current = getattr(current, "cause", None)
+    return status, ": ".join(texts)
+
+
+def _pending(description: WorkflowExecutionDescription) -> list[PendingActivity]:
+    from temporalio.api.enums.v1 import PendingActivityState
+    from temporalio.converter import PayloadConverter
+
+    converter = PayloadConverter.default
+    pending = []
+    for activity in description.raw_description.pending_activities:
+        details: list[Any] = []
+        with suppress(Exception):  # details of a foreign codec say nothing to us
+            details = converter.from_payloads(activity.heartbeat_details.payloads)
+        pending.append(
+            PendingActivity(
+                activity_id=activity.activity_id,
+                name=activity.activity_type.name,
+                attempt=activity.attempt,
+                started=activity.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED,
+                heartbeat=details,
+            )
+        )
+    return pending

@@ -1,0 +1,236 @@
+"""The client: starts runs, finds them again, and talks to them."""
+
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+import uuid_utils.compat as uuids
+from temporalio.client import Client
+
+from flowkeep.clients.connection import connect_temporal
+from flowkeep.clients.handle import RunHandle
+from flowkeep.clients.options import StartOptions
+from flowkeep.clients.start import OnConflict, Starter, StartRequest
+from flowkeep.errors import InvalidInput, NotFound
+from flowkeep.recording.plugin import Plugin
+from flowkeep.settings import Settings
+from flowkeep.statestore.store import Store
+
+__all__ = ["RunHandle", "WorkflowClient"]
+
+
+class WorkflowClient:
+    """Starts runs and finds them; workers are made from it too.
+
+    Use `connect`; close it, or use it as an async context manager.
+
+    Attributes:
+        temporal: The SDK's client, with the plugin.
+        settings: What it was connected with.
+        store: The ledger.
+    """
+
+    def __init__(self, temporal: Client, plugin: Plugin) -> None:
+        self.temporal = temporal
+        self.plugin = plugin
+        self.settings = plugin.settings
+        self.store = plugin.store
+        self._starter = Starter(self)
+
+    @classmethod
+    async def connect(cls, settings: Settings | None = None, *, store: Store | None = None) -> Self:
+        """Connect to the ledger and to Temporal, and check both.
+
+        Args:
+            settings: Read from the environment when left out.
+            store: A ledger that is open already; it stays open when the client closes.
+
+        Raises:
+            LedgerUnavailable: If PostgreSQL cannot be reached.
+            TemporalUnavailable: If Temporal cannot be reached.
+            ConfigurationError: If settings, login or the ledger's migration are wrong.
+        """
+        plugin = Plugin(settings, store=store)
+        try:
+            await plugin.store.check()
+            temporal = await connect_temporal(plugin.settings.temporal, plugin)
+        except BaseException:
+            await plugin.close()
+            raise
+        return cls(temporal, plugin)
+
+    async def close(self) -> None:
+        """Close the ledger's connections."""
+        await self.plugin.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def start_workflow(
+        self,
+        workflow_args: dict[str, Any] | None = None,
+        workflow_class: type[Any] | str | None = None,
+        *,
+        task_queue: str | None = None,
+        workflow_id: str | None = None,
+        tenant_id: str = "default",
+        app_id: str | None = None,
+        triggered_from: str = "sdk",
+        owner: str | None = None,
+        on_conflict: OnConflict = "existing",
+        labels: dict[str, str] | None = None,
+        goal: str | None = None,
+        retry_of: UUID | None = None,
+        **options: Any,
+    ) -> RunHandle:
+        """Start a run: arguments go to the state store, Temporal gets only the workflow_id.
+
+        Credentials (`credentials` at any depth, secret strings, passwords in URLs) are replaced
+        by references to encrypted secrets before anything is stored.
+
+        Args:
+            workflow_args: Arguments of the run. With nothing but `workflow_id` in it (or None)
+                the run uses the arguments that are stored under that key.
+            workflow_class: A workflow class, or the name of a workflow type.
+            task_queue: Where workers listen; the setting `FLOWKEEP_TASK_QUEUE` when left out.
+            workflow_id: Temporal's id and the idempotency key; the run id when left out.
+            tenant_id: Owner boundary.
+            app_id: Container inside the tenant.
+            triggered_from: What started it, for example `schedule` or `api`.
+            owner: Who it belongs to.
+            on_conflict: When a run with this workflow_id is open: `existing` returns it,
+                `reject` raises, `replace` cancels it, waits for its end and starts.
+            labels: For filters of lists.
+            goal: What the run is meant to achieve, in words.
+            retry_of: The run that this one repeats.
+            **options: Temporal's options: `execution_timeout`, `run_timeout`, `task_timeout`,
+                `start_delay`, `retry_policy`, `priority`, `cron_schedule`, `search_attributes`.
+
+        Returns:
+            A handle; `created` tells whether this call started the run.
+
+        Raises:
+            InvalidInput: If arguments or options do not fit, or no arguments are stored under the
+                workflow_id.
+            Conflict: If `existing` meets other arguments, or `reject` an open run.
+            LedgerUnavailable: If the ledger cannot be reached; nothing was started.
+            TemporalUnavailable: If Temporal cannot be reached; the run stays pending.
+        """
+        arguments, named = _split(workflow_args, workflow_id)
+        if workflow_class is None:
+            raise InvalidInput(
+                "workflow_class is missing", hint="pass a workflow class or a type name"
+            )
+        if arguments is not None:
+            _validate(workflow_class, arguments)
+        run_id = uuids.uuid7()
+        request = StartRequest(
+            run_id=run_id,
+            tenant_id=tenant_id,
+            workflow_id=named or str(run_id),
+            workflow_type=workflow_type_of(workflow_class),
+            task_queue=task_queue or self.settings.worker.task_queue,
+            arguments=arguments,
+            app_id=app_id,
+            triggered_from=triggered_from,
+            owner=owner,
+            labels=labels or {},
+            goal=goal,
+            retry_of=retry_of,
+            options=StartOptions.of(options),
+            on_conflict=on_conflict,
+        )
+        return await self._starter.start(request)
+
+    async def get_handle(self, tenant_id: str, run: UUID | str) -> RunHandle:
+        """Find a run.
+
+        Args:
+            tenant_id: Whose run.
+            run: Its run id, or a workflow_id, which names its newest run.
+
+        Raises:
+            NotFound: If the tenant has no such run.
+        """
+        found = None
+        run_id = run if isinstance(run, UUID) else _as_uuid(run)
+        if run_id is not None:
+            found = await self.store.runs.get_run_by_id(tenant_id, None, run_id)
+        if found is None:
+            page = await self.store.runs.find_by_workflow_id(tenant_id, str(run), limit=1)
+            if not page.data:
+                raise NotFound(
+                    f"tenant {tenant_id!r} has no run {str(run)!r}",
+                    hint="`flowkeep run list` shows the runs",
+                )
+            found = await self.store.runs.get(tenant_id, page.data[0].id)
+        return RunHandle(
+            self,
+            tenant_id=tenant_id,
+            run_id=found.id,
+            workflow_id=found.workflow_id,
+            temporal_run_id=found.temporal_run_id,
+            created=False,
+        )
+
+
+def workflow_type_of(workflow_class: type[Any] | str) -> str:
+    """Return the registered name of a workflow class.
+
+    Raises:
+        InvalidInput: If the class is not marked with `@workflow.defn`.
+    """
+    if isinstance(workflow_class, str):
+        return workflow_class
+    definition = vars(workflow_class).get("__temporal_workflow_definition")
+    if definition is None or definition.name is None:
+        raise InvalidInput(
+            f"workflow_class {workflow_class.__name__} is not marked with @workflow.defn",
+            hint="put @workflow.defn above the class",
+        )
+    return str(definition.name)
+
+
+def _split(workflow_args: Any, workflow_id: str | None) -> tuple[dict[str, Any] | None, str | None]:
+    """Tell arguments from the workflow_id, wherever it was given."""
+    if workflow_args is None:
+        workflow_args = {}
+    if not isinstance(workflow_args, dict):
+        raise InvalidInput(
+            f"workflow_args is a {type(workflow_args).__name__}, not a dict",
+            hint="pass a dict, or None to use stored arguments",
+        )
+    arguments = dict(workflow_args)
+    inside = arguments.pop("workflow_id", None)
+    if inside is not None and not isinstance(inside, str):
+        raise InvalidInput("workflow_args['workflow_id'] is no text")
+    if workflow_id is not None and inside is not None and workflow_id != inside:
+        raise InvalidInput(
+            f"workflow_id is {workflow_id!r} but workflow_args['workflow_id'] is {inside!r}",
+            hint="give it once",
+        )
+    named = workflow_id or inside
+    return (arguments if arguments or named is None else None), named
+
+
+def _validate(workflow_class: type[Any] | str, arguments: dict[str, Any]) -> None:
+    model = getattr(workflow_class, "args_model", None)
+    if model is not None:
+        from flowkeep.contracts.arguments import validate_arguments
+
+        validate_arguments(model, arguments)
+
+
+def _as_uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

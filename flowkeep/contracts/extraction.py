@@ -1,0 +1,193 @@
+"""What the extraction activities hand to each other: references, counts and hashes, never rows."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+ScopeStatus = Literal["complete", "partial", "denied", "failed"]
+"""How much of a scope was extracted; only `complete` ones may ever prove a removal."""
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class PartInfo(_Message):
+    """One stored file.
+
+    Attributes:
+        key: Key in object storage, relative to the storage URL.
+        rows: Rows (or JSON lines) in the file.
+        bytes: Size of the file.
+        sha256: Hash of the file, hexadecimal.
+        digest: Hash of the entities' names and content hashes, hexadecimal: unlike the file's it
+            does not depend on the run. Null for raw parts, whose bytes do not depend on it either.
+        etag: What the store called this version of the object when it was put.
+    """
+
+    key: str
+    rows: int
+    bytes: int
+    sha256: str
+    digest: str | None = None
+    etag: str | None = None
+
+
+class SourceInfo(_Message):
+    """The server that was read, as it described itself.
+
+    Attributes:
+        server_id: The cluster's own identifier where the role may read it, else its address.
+        version: Version of the server, for example `16.4`.
+        role: Role that the session ran as.
+        database: Database of the session.
+        namespace: First part of every qualified name, for example `postgres://host:5432`.
+    """
+
+    server_id: str
+    version: str
+    role: str
+    database: str
+    namespace: str
+
+
+class KindResult(_Message):
+    """One kind of object, read from one database in one snapshot.
+
+    Attributes:
+        kind: For example `columns`.
+        database: The database.
+        parts: The raw files, in order.
+        planned: Rows that the server counted in this snapshot.
+        read: Rows that arrived.
+        written: Rows that the files hold.
+        snapshot: The server's name of the snapshot, `pg_current_snapshot()` for PostgreSQL.
+        taken_at: When the snapshot began, by the server's clock, UTC.
+        status: `complete` unless `reason` says otherwise.
+        reason: Why the scope is not complete.
+        source: The server as this session saw it.
+    """
+
+    kind: str
+    database: str
+    parts: list[PartInfo] = Field(default_factory=list)
+    planned: int
+    read: int
+    written: int
+    snapshot: str
+    taken_at: datetime
+    status: ScopeStatus = "complete"
+    reason: str | None = None
+    source: SourceInfo
+
+
+class FetchResult(_Message):
+    """What fetching one kind returned.
+
+    Attributes:
+        kind: The kind.
+        scopes: One entry per database, in the order of the databases.
+        rows: Rows in all files.
+        bytes: Size of all files.
+    """
+
+    kind: str
+    scopes: list[KindResult]
+    rows: int
+    bytes: int
+
+    @classmethod
+    def of(cls, kind: str, scopes: Iterable[KindResult]) -> "FetchResult":
+        """Build a result and its totals."""
+        listed = list(scopes)
+        parts = [part for scope in listed for part in scope.parts]
+        return cls(
+            kind=kind,
+            scopes=listed,
+            rows=sum(scope.written for scope in listed),
+            bytes=sum(part.bytes for part in parts),
+        )
+
+
+class KindAssets(_Message):
+    """The entities made of one `KindResult`.
+
+    Attributes:
+        kind: The kind.
+        database: The database.
+        read: Raw rows read.
+        written: Entities written, to JSON lines and to Parquet alike.
+        parts: The files: for each raw part one `.jsonl.zst` and one `.parquet`.
+    """
+
+    kind: str
+    database: str
+    read: int
+    written: int
+    parts: list[PartInfo] = Field(default_factory=list)
+
+
+class TransformResult(_Message):
+    """What transforming one kind returned.
+
+    Attributes:
+        kind: The kind.
+        scopes: One entry per database.
+        rows: Entities in all scopes.
+        bytes: Size of all files.
+    """
+
+    kind: str
+    scopes: list[KindAssets]
+    rows: int
+    bytes: int
+
+    @classmethod
+    def of(cls, kind: str, scopes: Iterable[KindAssets]) -> "TransformResult":
+        """Build a result and its totals."""
+        listed = list(scopes)
+        return cls(
+            kind=kind,
+            scopes=listed,
+            rows=sum(scope.written for scope in listed),
+            bytes=sum(part.bytes for scope in listed for part in scope.parts),
+        )
+
+
+class OrphanReport(_Message):
+    """Objects whose parent another snapshot does not know.
+
+    Attributes:
+        refetch: Kinds to read again, because their snapshot is the older one.
+        findings: One sentence per pair of kinds with orphans, with examples.
+    """
+
+    refetch: list[str] = Field(default_factory=list)
+    findings: list[str] = Field(default_factory=list)
+
+
+class ManifestRef(_Message):
+    """Where the manifest of a finished extraction lies.
+
+    Attributes:
+        key: Key in object storage, relative to the storage URL.
+        url: Storage URL and key, without credentials.
+        sha256: Hash of the manifest, hexadecimal.
+        counts: Kind to number of rows over all databases.
+        parts: Number of files the manifest lists.
+        bytes: Size of these files.
+    """
+
+    key: str
+    url: str
+    sha256: str
+    counts: dict[str, int]
+    parts: int
+    bytes: int
+
+    @property
+    def rows(self) -> int:
+        """Rows over all kinds."""
+        return sum(self.counts.values())

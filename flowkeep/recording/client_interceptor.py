@@ -1,0 +1,61 @@
+"""Gives every run that is started through this client its identity."""
+
+from typing import Any
+
+import uuid_utils.compat as uuids
+from temporalio import client
+
+from flowkeep.contracts.identity import HEADER, Identity
+from flowkeep.recording.identity import header_payload, with_header
+
+
+class ClientOutbound(client.OutboundInterceptor):
+    """Adds the header and the memo to starts, updates-with-start and schedules.
+
+    A caller that has already chosen the identity passes it in the memo; else a new run id is
+    drawn. The memo says the same as the header, for `describe`: activities and other readers of
+    headers never see a memo.
+    """
+
+    async def start_workflow(
+        self, input: client.StartWorkflowInput
+    ) -> client.WorkflowHandle[Any, Any]:
+        """Add identity to a start."""
+        identity = _chosen(input.memo, input.workflow)
+        input.headers = with_header(input.headers, header_payload(identity))
+        input.memo = {**(input.memo or {}), HEADER: identity.to_header()}
+        return await super().start_workflow(input)
+
+    async def start_update_with_start_workflow(
+        self, input: client.StartWorkflowUpdateWithStartInput
+    ) -> client.WorkflowUpdateHandle[Any]:
+        """Add identity to the start half of an update-with-start."""
+        start = input.start_workflow_input
+        identity = _chosen(start.memo, start.workflow)
+        start.headers = with_header(start.headers, header_payload(identity))
+        start.memo = {**(start.memo or {}), HEADER: identity.to_header()}
+        return await super().start_update_with_start_workflow(input)
+
+    async def create_schedule(self, input: client.CreateScheduleInput) -> client.ScheduleHandle:
+        """Add identity without a run id to a schedule: each firing derives its own."""
+        action = input.schedule.action
+        if isinstance(action, client.ScheduleActionStartWorkflow):
+            identity = _scheduled(action)
+            action.headers = with_header(action.headers or {}, header_payload(identity))
+            action.memo = {**(action.memo or {}), HEADER: identity.to_header()}
+        return await super().create_schedule(input)
+
+
+def _chosen(memo: Any, workflow_type: str) -> Identity:
+    given = (memo or {}).get(HEADER)
+    if isinstance(given, dict) and given.get("run_id"):
+        return Identity.from_header(given)
+    base = Identity.from_header(given) if isinstance(given, dict) else Identity()
+    return base.evolve(run_id=str(uuids.uuid7()), origin_type=workflow_type)
+
+
+def _scheduled(action: client.ScheduleActionStartWorkflow) -> Identity:
+    given = (action.memo or {}).get(HEADER)
+    base = Identity.from_header(given) if isinstance(given, dict) else Identity()
+    name = action.workflow if isinstance(action.workflow, str) else None
+    return base.evolve(run_id=None, origin_type=name)

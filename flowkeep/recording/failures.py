@@ -1,0 +1,45 @@
+"""How errors leave a worker: typed, and without secrets."""
+
+from typing import Any
+
+import temporalio.api.failure.v1
+from temporalio.converter import DefaultFailureConverter, PayloadConverter
+from temporalio.exceptions import ApplicationError
+
+from flowkeep.errors import FlowkeepError
+from flowkeep.redaction import redact
+
+
+def as_application_error(error: Exception) -> ApplicationError:
+    """Make an error of ours, or a bug, one that Temporal understands.
+
+    The type is the class name; flowkeep's errors carry their code and say whether another
+    attempt may help.
+    """
+    if isinstance(error, FlowkeepError):
+        return ApplicationError(
+            str(error),
+            {"code": error.code, "hint": error.hint},
+            type=type(error).__name__,
+            non_retryable=not error.retryable,
+        )
+    text = str(error) or type(error).__name__
+    return ApplicationError(f"{type(error).__name__}: {text}", type=type(error).__name__)
+
+
+class RedactingFailureConverter(DefaultFailureConverter):
+    """Takes secrets out of messages and stack traces before they reach Temporal's history."""
+
+    def to_failure(
+        self,
+        exception: BaseException,
+        payload_converter: PayloadConverter,
+        failure: temporalio.api.failure.v1.Failure,
+    ) -> None:
+        """Convert as the SDK does, then redact every text of the chain."""
+        super().to_failure(exception, payload_converter, failure)
+        current: Any = failure
+        while current is not None:
+            current.message = redact(current.message)
+            current.stack_trace = redact(current.stack_trace)
+            current = current.cause if current.HasField("cause") else None

@@ -1,0 +1,156 @@
+"""The header `flowkeep`: reading it, writing it, and what it says together with Temporal's info."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+import temporalio.api.common.v1
+from temporalio import activity, workflow
+from temporalio.converter import PayloadConverter
+
+from flowkeep.contracts.identity import (
+    HEADER,
+    MAP_CHUNK_TYPE,
+    Identity,
+    RunRef,
+    derive_run_id,
+)
+from flowkeep.contracts.status import RunKind
+
+Headers = Mapping[str, temporalio.api.common.v1.Payload]
+
+_converter = PayloadConverter.default
+
+
+def read_header(headers: Headers) -> dict[str, Any] | None:
+    """Return the header's content, or None when it is absent or not ours."""
+    payload = headers.get(HEADER)
+    if payload is None:
+        return None
+    try:
+        value = _converter.from_payload(payload)
+    except Exception:  # noqa: BLE001 - a foreign header of the same name is not ours to judge
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def read_identity(headers: Headers) -> Identity | None:
+    """Return the identity in the header, or None."""
+    value = read_header(headers)
+    return None if value is None else Identity.from_header(value)
+
+
+def header_payload(identity: Identity, **extra: Any) -> temporalio.api.common.v1.Payload:
+    """Encode an identity as plain JSON, whatever converter the client uses."""
+    return _converter.to_payload({**identity.to_header(), **extra})
+
+
+def with_header(
+    headers: Headers, payload: temporalio.api.common.v1.Payload
+) -> dict[str, temporalio.api.common.v1.Payload]:
+    """Return the headers with ours added."""
+    return {**headers, HEADER: payload}
+
+
+def workflow_identity(start: Identity | None, info: workflow.Info) -> Identity:
+    """Complete the identity of the execution that runs now.
+
+    Args:
+        start: What the start header said, None when there was none.
+        info: Temporal's own information.
+    """
+    base = start or Identity()
+    run_id = base.run_id or str(
+        derive_run_id(info.namespace, info.workflow_id, info.first_execution_run_id)
+    )
+    return base.evolve(
+        run_id=run_id,
+        first_run_id=info.first_execution_run_id,
+        origin_type=base.origin_type or info.workflow_type,
+    )
+
+
+def child_identity(
+    parent: Identity, info: workflow.Info, *, workflow_type: str, workflow_id: str, ordinal: int
+) -> Identity:
+    """Make the identity of a child run.
+
+    The id is a hash and takes nothing from the workflow's random stream, so adding the plugin to
+    a worker does not change what running workflows draw from it.
+    """
+    assert parent.run_id is not None
+    name = f"{parent.run_id}\x00{workflow_id}\x00{ordinal}"
+    run_id = derive_run_id(info.namespace, name, info.run_id)
+    origin = parent.origin_type if workflow_type == MAP_CHUNK_TYPE else workflow_type
+    return Identity(
+        run_id=str(run_id),
+        tenant_id=parent.tenant_id,
+        app_id=parent.app_id,
+        root_run_id=parent.root_run_id or parent.run_id,
+        parent_run_id=parent.run_id,
+        origin_type=origin,
+    )
+
+
+def run_kind(workflow_type: str) -> RunKind:
+    """Tell chunks of a `map` from runs of their own."""
+    return RunKind.CHUNK if workflow_type == MAP_CHUNK_TYPE else RunKind.RUN
+
+
+def workflow_run_ref(identity: Identity, info: workflow.Info) -> RunRef:
+    """Describe the execution for a record written from workflow code."""
+    return _run_ref(
+        identity,
+        namespace=info.namespace,
+        workflow_id=info.workflow_id,
+        temporal_run_id=info.run_id,
+        workflow_type=info.workflow_type,
+        task_queue=info.task_queue,
+    )
+
+
+def activity_run_ref(identity: Identity, info: activity.Info) -> RunRef:
+    """Describe the execution that an activity belongs to."""
+    assert info.workflow_id is not None
+    assert info.workflow_run_id is not None
+    return _run_ref(
+        identity,
+        namespace=info.namespace,
+        workflow_id=info.workflow_id,
+        temporal_run_id=info.workflow_run_id,
+        workflow_type=info.workflow_type or "",
+        task_queue=info.task_queue,
+    )
+
+
+def _run_ref(identity: Identity, **execution: Any) -> RunRef:
+    assert identity.run_id is not None
+    return RunRef(
+        run_id=UUID(identity.run_id),
+        tenant_id=identity.tenant_id,
+        app_id=identity.app_id,
+        first_run_id=identity.first_run_id,
+        root_run_id=_uuid(identity.root_run_id),
+        parent_run_id=_uuid(identity.parent_run_id),
+        kind=run_kind(execution["workflow_type"]),
+        **execution,
+    )
+
+
+def plain_run_ref(ref: RunRef) -> dict[str, Any]:
+    """Return a reference as plain JSON, which every payload converter can carry."""
+    return {
+        name: str(value) if isinstance(value, UUID) else value
+        for name, value in asdict(ref).items()
+    }
+
+
+def _uuid(text: str | None) -> UUID | None:
+    return None if text is None else UUID(text)
+
+
+def digest(data: bytes) -> str:
+    """Return the SHA-256 of some bytes as text."""
+    return hashlib.sha256(data).hexdigest()

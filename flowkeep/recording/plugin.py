@@ -1,0 +1,218 @@
+"""The one temporalio plugin: converter, interceptors, sandbox pass-through, recorder."""
+
+import dataclasses
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.contrib.pydantic import PydanticPayloadConverter
+from temporalio.converter import DataConverter, DefaultFailureConverter, DefaultPayloadConverter
+from temporalio.plugin import SimplePlugin
+from temporalio.service import RPCError
+from temporalio.worker import Worker, WorkerConfig, WorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
+
+from flowkeep.contracts.identity import HEADER, RECORD_ACTIVITIES, Identity, derive_run_id
+from flowkeep.errors import ConfigurationError
+from flowkeep.recording.activities import record_activities
+from flowkeep.recording.failures import RedactingFailureConverter
+from flowkeep.recording.interceptor import FlowkeepInterceptor
+from flowkeep.recording.recorder import Recorder
+from flowkeep.settings import RecorderSettings, Settings
+from flowkeep.statestore.store import Store
+
+logger = logging.getLogger(__name__)
+
+PASSTHROUGH_MODULES = (
+    # Ours: immutable and free of I/O at import; re-importing them would only cost time per run.
+    "flowkeep.contracts",
+    "flowkeep.errors",
+    "flowkeep.redaction",
+    "flowkeep.recording",
+    "flowkeep.workflows",
+    "flowkeep.activities",
+    # Reached from workflow files only through activity classes; they load SQLAlchemy and more.
+    "flowkeep.clients",
+    "flowkeep.extraction",
+    "flowkeep.settings",
+    "flowkeep.statestore",
+    "flowkeep.storage",
+    # Heavy libraries: 50 to 170 ms per run each when the sandbox imports them again.
+    "alembic",
+    "cryptography",
+    "obstore",
+    "orjson",
+    "polars",
+    "psycopg",
+    "psycopg_pool",
+    "pyarrow",
+    "sqlalchemy",
+    "structlog",
+    "uuid_utils",
+)
+"""Modules the sandbox shares between runs instead of importing them anew for each."""
+
+_RESOLVED_RUNS = 10_000
+
+
+class Plugin(SimplePlugin):
+    """Gives a temporalio client and its workers the ledger.
+
+    Put it on the client only: workers inherit it. Put it last, so that it sees what other plugins
+    add. Nothing is connected before a worker runs.
+
+    Args:
+        settings: How the ledger is reached and recorded to; `Settings.load()` when left out.
+        store: A ledger that is open already; it is not closed by the plugin.
+    """
+
+    def __init__(self, settings: Settings | None = None, *, store: Store | None = None) -> None:
+        self.settings = settings or Settings.load()
+        self.store = store or Store.lazy(self.settings)
+        self._owns_store = store is None
+        self._recorder: Recorder | None = None
+        self._workers = 0
+        self._client: Client | None = None
+        self._workflow_only: set[str] = set()
+        self._resolved: OrderedDict[str, Identity] = OrderedDict()
+        super().__init__(
+            "flowkeep",
+            data_converter=_converter,
+            interceptors=[FlowkeepInterceptor(self)],
+            workflow_runner=_runner,
+        )
+
+    @property
+    def recorder(self) -> Recorder | None:
+        """The recorder while a worker runs."""
+        return self._recorder
+
+    @property
+    def recorder_settings(self) -> RecorderSettings:
+        """How attempts are recorded."""
+        return self.settings.recorder
+
+    @property
+    def worker_identity(self) -> str:
+        """Who executes: process and host."""
+        return self._client.identity if self._client is not None else ""
+
+    def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
+        """Add the record activities, and nothing a worker did not already serve.
+
+        A worker without workflows gets nothing. One without activities gets the record
+        activities as local ones only: polling for remote activities it cannot serve would
+        swallow other workers' tasks.
+        """
+        config = super().configure_worker(config)
+        self._client = config["client"]
+        workflows: Sequence[type] = config.get("workflows") or []
+        if not workflows:
+            return config
+        activities = list(config.get("activities") or [])
+        if not activities:
+            config["no_remote_activities"] = True
+            self._workflow_only.add(config["task_queue"])
+        config["activities"] = [*activities, *record_activities(lambda: self._recorder)]
+        return config
+
+    async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:
+        """Keep the recorder running while any worker of this client runs."""
+        self._check_order(worker)
+        if self._workers == 0:
+            self._recorder = Recorder(self.store.system, self.settings.recorder)
+            self._recorder.start()
+        self._workers += 1
+        try:
+            await next(worker)
+        finally:
+            self._workers -= 1
+            if self._workers == 0 and self._recorder is not None:
+                recorder, self._recorder = self._recorder, None
+                await recorder.stop()
+
+    async def close(self) -> None:
+        """Close the ledger, unless it was handed in."""
+        if self._owns_store:
+            await self.store.close()
+
+    async def resolve(self, info: activity.Info) -> Identity | None:
+        """Find the identity of an attempt whose workflow worker does not know flowkeep.
+
+        One `describe` per execution: the memo says it for runs that were started through our
+        client; others get the derived id.
+        """
+        assert info.workflow_run_id is not None
+        assert info.workflow_id is not None
+        known = self._resolved.get(info.workflow_run_id)
+        if known is not None or self._client is None:
+            return known
+        handle = self._client.get_workflow_handle(info.workflow_id, run_id=info.workflow_run_id)
+        try:
+            description = await handle.describe()
+            memo = await description.memo()
+        except RPCError as error:
+            logger.warning(
+                "attempt %d of %s in workflow %s is not recorded: describe failed: %s",
+                info.attempt,
+                info.activity_id,
+                info.workflow_id,
+                error,
+            )
+            return None
+        first = description.raw_description.workflow_execution_info.first_run_id
+        identity = _described(memo.get(HEADER), info, first or info.workflow_run_id)
+        self._resolved[info.workflow_run_id] = identity
+        if len(self._resolved) > _RESOLVED_RUNS:
+            self._resolved.popitem(last=False)
+        return identity
+
+    def _check_order(self, worker: Worker) -> None:
+        if worker.task_queue not in self._workflow_only:
+            return
+        names = [_activity_name(fn) for fn in worker.config(active_config=True)["activities"]]
+        foreign = sorted(set(names) - RECORD_ACTIVITIES)
+        if foreign:
+            raise ConfigurationError(
+                f"activities {', '.join(foreign)} joined the worker of task queue "
+                f"{worker.task_queue!r} after flowkeep.Plugin and would never be polled",
+                hint="put flowkeep.Plugin last in the list of plugins",
+            )
+
+
+def _described(memo: Any, info: activity.Info, first_run_id: str) -> Identity:
+    assert info.workflow_id is not None
+    base = Identity.from_header(memo) if isinstance(memo, dict) else Identity()
+    run_id = base.run_id or str(derive_run_id(info.namespace, info.workflow_id, first_run_id))
+    return base.evolve(
+        run_id=run_id,
+        first_run_id=first_run_id,
+        origin_type=base.origin_type or info.workflow_type,
+    )
+
+
+def _activity_name(fn: Callable[..., Any]) -> str:
+    definition = activity._Definition.from_callable(fn)  # noqa: SLF001 - no public way to a name
+    name = definition.name if definition else None
+    return name or str(getattr(fn, "__name__", fn))
+
+
+def _converter(existing: DataConverter | None) -> DataConverter:
+    """Take pydantic payloads and redacted failures, unless the user brought converters."""
+    converter = existing or DataConverter.default
+    changes: dict[str, Any] = {}
+    if converter.payload_converter_class is DefaultPayloadConverter:
+        changes["payload_converter_class"] = PydanticPayloadConverter
+    if converter.failure_converter_class is DefaultFailureConverter:
+        changes["failure_converter_class"] = RedactingFailureConverter
+    return dataclasses.replace(converter, **changes) if changes else converter
+
+
+def _runner(existing: WorkflowRunner | None) -> WorkflowRunner:
+    if not isinstance(existing, SandboxedWorkflowRunner):
+        return existing or _runner(SandboxedWorkflowRunner())
+    restrictions = existing.restrictions.with_passthrough_modules(*PASSTHROUGH_MODULES)
+    return dataclasses.replace(existing, restrictions=restrictions)

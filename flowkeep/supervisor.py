@@ -1,0 +1,176 @@
+"""Several worker processes under one parent: one Python worker is one core.
+
+Children are spawned, never forked: the SDK's runtime does not survive a fork.
+"""
+
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from multiprocessing.connection import wait
+from multiprocessing.context import SpawnProcess
+from types import FrameType
+from typing import Any, Self
+
+import uvloop
+
+from flowkeep.errors import ConfigurationError
+from flowkeep.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+Work = Callable[..., Coroutine[Any, Any, None]]
+
+_QUICK_SECONDS = 10.0
+"""A child that ends sooner than this did not get to work."""
+
+_QUICK_ENDS = 3
+_POLL_SECONDS = 0.5
+
+
+def share_pools(settings: Settings, processes: int) -> Settings:
+    """Give each of several processes its share of every pool.
+
+    Args:
+        settings: Settings of the whole.
+        processes: Number of processes.
+    """
+    database, worker = settings.database, settings.worker
+    connections = worker.max_connections_per_source
+    return settings.model_copy(
+        update={
+            "database": database.model_copy(
+                update={"pool_size": max(1, database.pool_size // processes)}
+            ),
+            "worker": worker.model_copy(
+                update={
+                    "threads": max(1, worker.threads // processes),
+                    "max_connections_per_source": max(1, connections // processes),
+                }
+            ),
+        }
+    )
+
+
+def supervise(
+    work: Work, *, args: tuple[Any, ...] = (), processes: int = 1, grace_seconds: float = 40.0
+) -> None:
+    """Run a coroutine function in one or several processes until SIGTERM or SIGINT.
+
+    One process is this one. Several are spawned; one that dies is started again, all are told to
+    stop when this one is, and they stop by themselves when it is killed.
+
+    Args:
+        work: An importable coroutine function that ends by itself at SIGTERM.
+        args: Its arguments; they are pickled for spawned processes.
+        processes: How many.
+        grace_seconds: How long children may drain before they are killed.
+
+    Raises:
+        ConfigurationError: If a process ends again and again before it gets to work.
+    """
+    if processes == 1:
+        uvloop.run(work(*args))
+        return
+    stop = _StopSignal()
+    children = [_Child(index, work, args) for index in range(processes)]
+    try:
+        with stop:
+            for child in children:
+                child.start()
+            while not stop.received:
+                wait([child.process.sentinel for child in children], timeout=_POLL_SECONDS)
+                for child in children:
+                    if not stop.received:
+                        child.revive()
+    finally:
+        _stop_all(children, grace_seconds)
+
+
+@dataclass
+class _Child:
+    index: int
+    work: Work
+    args: tuple[Any, ...]
+    quick_ends: int = 0
+    started_at: float = 0.0
+    process: SpawnProcess = field(init=False)
+
+    def start(self) -> None:
+        self.process = multiprocessing.get_context("spawn").Process(
+            target=_run_child, args=(self.work, self.args), name=f"flowkeep-worker-{self.index}"
+        )
+        self.started_at = time.monotonic()
+        self.process.start()
+        logger.info("worker process %d started, pid %d", self.index, self.process.pid)
+
+    def revive(self) -> None:
+        """Start the child again if it has ended."""
+        if self.process.is_alive():
+            return
+        quick = time.monotonic() - self.started_at < _QUICK_SECONDS
+        self.quick_ends = self.quick_ends + 1 if quick else 0
+        logger.error(
+            "worker process %d (pid %d) ended with exit code %s",
+            self.index,
+            self.process.pid,
+            self.process.exitcode,
+        )
+        if self.quick_ends >= _QUICK_ENDS:
+            raise ConfigurationError(
+                f"worker process {self.index} ended {self.quick_ends} times within "
+                f"{_QUICK_SECONDS:.0f} s of its start",
+                hint="its own messages above say why",
+            )
+        self.start()
+
+
+class _StopSignal:
+    """Remembers that SIGTERM or SIGINT arrived."""
+
+    def __init__(self) -> None:
+        self.received = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._before[number] = signal.signal(number, self._receive)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        self.received = True
+
+
+def _stop_all(children: list[_Child], grace_seconds: float) -> None:
+    started = [child.process for child in children if hasattr(child, "process")]
+    for process in started:
+        if process.is_alive():
+            process.terminate()
+    deadline = time.monotonic() + grace_seconds
+    for process in started:
+        process.join(max(0.0, deadline - time.monotonic()))
+        if process.is_alive():
+            logger.warning("worker process %d did not stop in time and is killed", process.pid)
+            process.kill()
+            process.join()
+
+
+def _run_child(work: Work, args: tuple[Any, ...]) -> None:
+    threading.Thread(target=_follow_parent, daemon=True).start()
+    uvloop.run(work(*args))
+
+
+def _follow_parent() -> None:
+    """Stop this process when its parent is gone, however it went."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
