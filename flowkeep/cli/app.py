@@ -10,7 +10,7 @@ import click
 
 from flowkeep.cli.invocation import Invocation, common_options
 from flowkeep.cli.lazy import LazyGroup
-from flowkeep.errors import FlowkeepError, InvalidInput
+from flowkeep.errors import FlowkeepError, InvalidInput, RunFailed
 
 OK = 0
 RUN_FAILED = 1
@@ -94,7 +94,11 @@ def _explain(error: Exception) -> tuple[int, str, str, str]:
     from flowkeep.redaction import redact
 
     if isinstance(error, FlowkeepError):
-        code = USAGE if isinstance(error, InvalidInput) else CALL_FAILED
+        code = CALL_FAILED
+        if isinstance(error, InvalidInput):
+            code = USAGE
+        elif isinstance(error, RunFailed):
+            code = RUN_FAILED
         return code, error.code, redact(error.message), redact(error.hint)
     return (
         CALL_FAILED,

@@ -1,10 +1,15 @@
 """`flowkeep run get|tasks|events`: one run, read from the ledger alone."""
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from flowkeep.cli.invocation import Invocation, common_options, pass_invocation
-from flowkeep.cli.output import print_json, print_table, show_seconds
+from flowkeep.cli.output import plain, print_json, print_table, show_seconds
 from flowkeep.cli.run_view import print_run
+
+if TYPE_CHECKING:
+    from flowkeep.contracts import Task
 
 _TASK_HEADINGS = ("task", "index", "status", "attempt", "started", "took", "error")
 _ATTEMPT_HEADINGS = (
@@ -80,7 +85,12 @@ async def _tasks(
         following = last.attempt_key if attempts else last.key
     if invocation.json:
         print_json(
-            {"data": page.data, "limit": limit, "has_more": page.has_more, "next": following}
+            {
+                "data": [_as_object(task) for task in page.data],
+                "limit": limit,
+                "has_more": page.has_more,
+                "next": following,
+            }
         )
         return
     rows = [
@@ -101,6 +111,12 @@ async def _tasks(
         click.echo(f"More: add --after '{following}'", err=True)
     elif not rows:
         click.echo("No tasks.", err=True)
+
+
+def _as_object(task: "Task") -> dict[str, Any]:
+    """Return a task with what is computed from its columns."""
+    computed = {"key": task.key, "duration_ms": task.duration_ms, "retry_count": task.retry_count}
+    return {**plain(task), **computed}
 
 
 @click.command()

@@ -10,7 +10,8 @@ from flowkeep.cli.load import Loaded, WorkflowClass, load_targets
 from flowkeep.clients.workflow import WorkflowClient
 from flowkeep.errors import ConfigurationError
 from flowkeep.settings import Settings
-from flowkeep.worker import Worker, supervise
+from flowkeep.supervisor import share_pools, supervise
+from flowkeep.worker import Worker
 
 _BUILT = ("workflow_classes", "workflow_activities")
 
@@ -28,10 +29,12 @@ def serve_workers(settings: Settings, targets: list[str], task_queue: str | None
     """
     telemetry.configure(settings.telemetry, process="worker")
     load_targets(targets)
+    processes = settings.worker.processes
     supervise(
         work,
-        args=(settings, targets, task_queue),
-        processes=settings.worker.processes,
+        args=(share_pools(settings, processes), targets, task_queue),
+        processes=processes,
+        grace_seconds=settings.worker.graceful_shutdown_seconds + 10,
     )
 
 
