@@ -1,0 +1,1 @@
+"""Metadata of a SQL database: from catalogue statements to files with a manifest."""

@@ -1,0 +1,84 @@
+"""Finding objects that a kind names twice, in flat memory."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from flowkeep.errors import ConfigurationError, Incomplete
+from flowkeep.extraction.metadata.kinds import Kind
+
+if TYPE_CHECKING:
+    import polars as pl
+    import pyarrow as pa
+
+_EXAMPLES = 3
+
+
+class DuplicateWatch:
+    """Keeps a 64-bit hash of every object's name, 8 bytes each.
+
+    Args:
+        kind: What is read; its identity names an object.
+    """
+
+    def __init__(self, kind: Kind) -> None:
+        self._kind = kind
+        self._hashes: list[pl.Series] = []
+
+    def add(self, table: "pa.Table") -> None:
+        """Take note of a table's objects.
+
+        Raises:
+            ConfigurationError: If a column of the identity is null somewhere.
+        """
+        for name in self._kind.identity:
+            if table.column(name).null_count:
+                raise ConfigurationError(
+                    f"{self._kind.name}: column {name} is null in some rows",
+                    hint="it names the object: let the statement return it for every row",
+                    code="SOURCE_STATEMENT",
+                )
+        self._hashes.append(_hashes(table, self._kind))
+
+    def check(self, tables: Iterable["pa.Table"]) -> None:
+        """Check that no object came twice.
+
+        Args:
+            tables: The same tables again; read only when two hashes are equal.
+
+        Raises:
+            Incomplete: If one did; names some.
+        """
+        import polars as pl
+
+        if not self._hashes:
+            return
+        all_hashes = pl.concat(self._hashes)
+        repeated = all_hashes.filter(all_hashes.is_duplicated()).unique()
+        if repeated.is_empty():
+            return
+        suspects = pl.concat(
+            _names(table, self._kind).filter(_hashes(table, self._kind).is_in(repeated))
+            for table in tables
+        )
+        found = suspects.filter(suspects.is_duplicated()).unique(maintain_order=True)
+        if found.is_empty():  # different names with one hash
+            return
+        examples = ["/".join(str(part) for part in row) for row in found.head(_EXAMPLES).rows()]
+        raise Incomplete(
+            f"{self._kind.name}: {len(found)} objects came more than once, for example "
+            f"{', '.join(examples)}",
+            hint="the statement of this kind joins more rows than objects",
+            code="DUPLICATE_OBJECTS",
+        )
+
+
+def _names(table: "pa.Table", kind: Kind) -> "pl.DataFrame":
+    import polars as pl
+
+    frame = pl.from_arrow(table.select(list(kind.identity)))
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def _hashes(table: "pa.Table", kind: Kind) -> "pl.Series":
+    return _names(table, kind).hash_rows()

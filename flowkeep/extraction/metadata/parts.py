@@ -1,0 +1,160 @@
+"""Writing Arrow tables to Parquet parts: local temporary file, hash, single put.
+
+The temporary file has no name, so a killed process leaves nothing behind.
+"""
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from flowkeep.contracts.extraction import PartInfo
+from flowkeep.errors import Incomplete
+from flowkeep.storage import Storage
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+PART_ROWS = 250_000
+"""Rows after which a part ends with the table that reached it."""
+PART_BYTES = 256 * 1024 * 1024
+"""Bytes in memory, before compression, after which it does."""
+
+Progress = Callable[[int, int], None]
+"""Called with rows and file bytes so far."""
+
+
+class PartWriter:
+    """Writes tables, each as one row group, to a sequence of Parquet parts.
+
+    Args:
+        storage: Where the parts go.
+        key_of: Number of a part to its key.
+        progress: Called after each table.
+
+    Attributes:
+        parts: The parts stored so far.
+        rows: Rows taken so far.
+    """
+
+    def __init__(
+        self, storage: Storage, key_of: Callable[[int], str], progress: Progress | None = None
+    ) -> None:
+        self._storage = storage
+        self._key_of = key_of
+        self._progress = progress
+        self._file: IO[bytes] | None = None
+        self._writer: pq.ParquetWriter | None = None
+        self._part_rows = 0
+        self._part_bytes = 0
+        self._stored_bytes = 0
+        self.parts: list[PartInfo] = []
+        self.rows = 0
+
+    def write(self, table: "pa.Table") -> None:
+        """Add a table; stores the part when it has become large enough."""
+        if table.num_rows == 0:
+            return
+        if self._writer is None:
+            self._file = tempfile.TemporaryFile(prefix="flowkeep-")  # noqa: SIM115 - closed below
+            self._writer = open_parquet(self._file, table.schema)
+        self._writer.write_table(table, row_group_size=table.num_rows)
+        self.rows += table.num_rows
+        self._part_rows += table.num_rows
+        self._part_bytes += table.nbytes
+        if self._progress is not None:
+            assert self._file is not None
+            self._progress(self.rows, self._stored_bytes + self._file.tell())
+        if self._part_rows >= PART_ROWS or self._part_bytes >= PART_BYTES:
+            self.finish()
+
+    def finish(self) -> None:
+        """Store the part that is being written, if any."""
+        if self._writer is None or self._file is None:
+            return
+        self._writer.close()
+        with self._file:
+            part = store_part(self._storage, self._key_of(len(self.parts)), self._file, None)
+        if part.rows != self._part_rows:
+            raise Incomplete(f"{part.key} holds {part.rows} rows of {self._part_rows}")
+        self.parts.append(part)
+        self._stored_bytes += part.bytes
+        self._file = self._writer = None
+        self._part_rows = self._part_bytes = 0
+
+    def abandon(self) -> None:
+        """Throw away the part that is being written."""
+        if self._file is not None:
+            self._file.close()
+
+
+def open_parquet(file: IO[bytes], schema: "pa.Schema") -> "pq.ParquetWriter":
+    """Open a Parquet file for writing: zstd, no statistics of values that may be huge."""
+    import pyarrow.parquet as pq
+
+    return pq.ParquetWriter(file, schema, compression="zstd", write_statistics=False)
+
+
+def store_part(
+    storage: Storage, key: str, file: IO[bytes], rows: int | None, digest: str | None = None
+) -> PartInfo:
+    """Put a finished local file and return what to remember of it.
+
+    Args:
+        storage: Where it goes.
+        key: Under which key.
+        file: The file, open for reading.
+        rows: Rows in it; None reads them from the Parquet footer.
+        digest: Hash of the content that does not depend on the run.
+    """
+    import pyarrow.parquet as pq
+
+    file.flush()
+    file.seek(0)
+    sha256 = hashlib.file_digest(cast("Any", file), "sha256").hexdigest()
+    if rows is None:
+        file.seek(0)
+        rows = int(pq.ParquetFile(file).metadata.num_rows)
+    stored = storage.upload(key, file)
+    return PartInfo(
+        key=key, rows=rows, bytes=stored.size, sha256=sha256, digest=digest, etag=stored.etag
+    )
+
+
+@contextmanager
+def open_part(storage: Storage, key: str) -> Iterator["pq.ParquetFile"]:
+    """Open a stored Parquet part: in place where it is local, else through a temporary copy."""
+    import pyarrow.parquet as pq
+
+    path = storage.local_path(key)
+    if path is not None and path.exists():
+        with pq.ParquetFile(path) as part:
+            yield part
+        return
+    with tempfile.TemporaryFile(prefix="flowkeep-") as copy:
+        storage.download(key, copy)
+        yield pq.ParquetFile(copy)
+
+
+def read_tables(
+    storage: Storage, key: str, columns: list[str] | None = None
+) -> Iterator["pa.Table"]:
+    """Yield a part's row groups as tables, which are what was written.
+
+    Args:
+        storage: Where the part lies.
+        key: Its key.
+        columns: Columns to read; all when None.
+    """
+    with open_part(storage, key) as part:
+        for number in range(part.num_row_groups):
+            yield part.read_row_group(number, columns=columns)
+
+
+def delete_others(storage: Storage, folder: str, keep: set[str]) -> None:
+    """Delete what an earlier attempt left in a folder beside the parts that are to stay."""
+    for stored in list(storage.list(folder)):
+        if stored.key not in keep:
+            storage.delete(stored.key)

@@ -1,0 +1,1 @@
+"""A database to try things on: created by `create_sample_database`."""

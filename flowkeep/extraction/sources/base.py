@@ -1,0 +1,137 @@
+"""What a source is: a server whose catalogue can be read, one snapshot at a time."""
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from flowkeep.contracts.extraction import SourceInfo
+from flowkeep.extraction.credentials import SourceCredentials
+from flowkeep.extraction.metadata.kinds import ColumnType
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement and what binds to its parameters.
+
+    Attributes:
+        text: The SQL, with the driver's named placeholders.
+        parameters: Values by name; never pasted into the text by hand.
+        order: `ORDER BY …` that the rows are read in; empty for whatever order they come in.
+    """
+
+    text: str
+    parameters: Mapping[str, Any]
+    order: str = ""
+
+
+class Session(ABC):
+    """A connection inside one read-only snapshot. Used by one thread; `cancel` by any."""
+
+    info: SourceInfo
+    """The server, as this session sees it."""
+    snapshot: str
+    """The server's name of the snapshot."""
+    taken_at: datetime
+    """When the snapshot began, by the server's clock, UTC."""
+
+    @abstractmethod
+    def describe(self, statement: Statement) -> dict[str, ColumnType]:
+        """Return the columns of a statement and their types, without running it."""
+
+    @abstractmethod
+    def count(self, statement: Statement) -> int:
+        """Return how many rows a statement has in this snapshot."""
+
+    @abstractmethod
+    def rows(self, statement: Statement) -> list[tuple[Any, ...]]:
+        """Return all rows of a small statement."""
+
+    @abstractmethod
+    def tables(
+        self, statement: Statement, columns: Mapping[str, ColumnType]
+    ) -> Generator["pa.Table"]:
+        """Yield the rows of a statement as Arrow tables of some megabytes each.
+
+        The same rows give the same sequence of tables.
+
+        Args:
+            statement: What to run.
+            columns: Its columns and their types, in order.
+        """
+
+
+class Source(ABC):
+    """A server. Subclasses are one dialect each.
+
+    Args:
+        credentials: How to reach it.
+        max_connections: Most connections of this process to it.
+        statement_timeout_seconds: Longest a statement may run on the server.
+    """
+
+    dialect: ClassVar[str]
+    """Name in errors and logs, for example `postgresql`."""
+    statements: ClassVar[Mapping[str, str]]
+    """Kind to the text of its statement, without an order."""
+    orders: ClassVar[Mapping[str, str]]
+    """Kind to the order of its statement, which makes equal content give equal files."""
+
+    def __init__(
+        self,
+        credentials: SourceCredentials,
+        *,
+        max_connections: int = 4,
+        statement_timeout_seconds: float = 600.0,
+    ) -> None:
+        self.credentials = credentials
+        self.max_connections = max_connections
+        self.statement_timeout_seconds = statement_timeout_seconds
+
+    @property
+    @abstractmethod
+    def namespace(self) -> str:
+        """First part of every qualified name, as OpenLineage names data sources."""
+
+    @property
+    @abstractmethod
+    def default_database(self) -> str:
+        """The database that is read when none is listed."""
+
+    @abstractmethod
+    def session(
+        self, database: str | None = None, stop: threading.Event | None = None
+    ) -> AbstractContextManager[Session]:
+        """Connect, open a snapshot, and close both at the end.
+
+        Args:
+            database: Database to read; the default one when None.
+            stop: When set, running statements are cancelled on the server and
+                `concurrent.futures.CancelledError` is raised.
+
+        Raises:
+            ConfigurationError: If host, database, role or rights are wrong: retrying is no use.
+            SourceUnavailable: If the server cannot be reached now.
+        """
+
+    @abstractmethod
+    def check_version(self, info: SourceInfo) -> tuple[bool, str]:
+        """Return whether the statements were made for this server version, and a sentence."""
+
+    @abstractmethod
+    def list_databases(self, session: Session) -> list[str]:
+        """Return the databases that the role may connect to, by name."""
+
+    @abstractmethod
+    def list_schemas(self, session: Session) -> list[str]:
+        """Return all schemas of the session's database, by name, system schemas included."""
+
+    @abstractmethod
+    def closed_schemas(self, session: Session, schemas: list[str]) -> list[str]:
+        """Return those of `schemas` whose objects the role may not use."""

@@ -1,0 +1,94 @@
+"""Which of PostgreSQL's errors a retry can help, and what to do about the others.
+
+SQLSTATE classes are those of PostgreSQL's manual, appendix A. While a connection is being made
+libpq passes on only the server's text, so that one case is told by its words; where the server
+speaks another language the error counts as one that may pass, and retries are bounded.
+"""
+
+import re
+import socket
+from typing import TYPE_CHECKING
+
+from flowkeep.errors import ConfigurationError, FlowkeepError, SourceUnavailable
+
+if TYPE_CHECKING:
+    import psycopg
+
+_RETRYABLE_CLASSES = ("08", "40", "53", "55", "57", "58", "XX")
+"""Connection, transaction rollback, resources, object state, intervention, system, internal."""
+
+_WRONG_LOGIN = (
+    (r"password authentication failed|no password supplied", "check user and password"),
+    (r"role \".*\" does not exist", "create the role, or name another user"),
+    (r"database \".*\" does not exist", "create the database, or name another one"),
+    (r"permission denied for database", "grant CONNECT on the database to this role"),
+    (r"is not permitted to log in", "give the role LOGIN, or name another user"),
+    (r"not currently accepting connections", "name a database that allows connections"),
+    (
+        r"no pg_hba\.conf entry|pg_hba\.conf rejects",
+        "allow this client in the server's pg_hba.conf",
+    ),
+    (r"authentication failed|authentication method", "check how this role must log in"),
+    (r"SSL|certificate|sslmode", "check sslmode and certificates in credentials.extra"),
+    (r"invalid connection option|invalid .* value|missing \"=\"", "correct credentials.extra"),
+)
+_NO_SUCH_HOST = frozenset(
+    getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA") if hasattr(socket, name)
+)
+
+
+def connection_error(error: "psycopg.Error", target: str, text: str) -> FlowkeepError:
+    """Classify why a connection could not be made.
+
+    Args:
+        error: What the driver raised.
+        target: Host, port, database and role, for the message.
+        text: The driver's text, without secrets.
+    """
+    text = text.removeprefix("connection failed: ").strip()
+    number = re.search(r"failed to resolve host .*\[Errno (-?\d+)\]", text)
+    if number and int(number[1]) in _NO_SUCH_HOST:
+        return ConfigurationError(
+            f"cannot connect to {target}: the host name is unknown",
+            hint="check credentials.host",
+            code="SOURCE_UNKNOWN_HOST",
+        )
+    if error.sqlstate is not None and not error.sqlstate.startswith(_RETRYABLE_CLASSES):
+        return _refused(target, text, "check credentials and rights")
+    for pattern, hint in _WRONG_LOGIN:
+        if re.search(pattern, text):
+            return _refused(target, text, hint)
+    return SourceUnavailable(
+        f"cannot connect to {target}: {text}", hint="check that the server runs and is reachable"
+    )
+
+
+def statement_error(error: "psycopg.Error", target: str, text: str) -> FlowkeepError:
+    """Classify why a statement failed on an open connection.
+
+    Args:
+        error: What the driver raised.
+        target: Host, port, database and role, for the message.
+        text: The driver's text, without secrets.
+    """
+    state = error.sqlstate
+    if state is None or state.startswith(_RETRYABLE_CLASSES):
+        hint = "check that the server runs and is reachable"
+        if state == "57014":
+            hint = "raise metadata.statement_timeout_seconds if the server needs longer"
+        elif state == "55P03":
+            hint = "another session holds a lock on a catalogue object; try again when it is done"
+        return SourceUnavailable(f"reading {target} failed: {text}", hint=hint)
+    if state == "42501":
+        return _refused(target, text, "grant the role what the statement reads")
+    return ConfigurationError(
+        f"{target} rejected the statement: {text}",
+        hint="correct the SQL of this kind",
+        code="SOURCE_STATEMENT",
+    )
+
+
+def _refused(target: str, text: str, hint: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"cannot connect to {target}: {text}", hint=hint, code="SOURCE_REFUSED"
+    )
