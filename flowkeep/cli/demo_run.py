@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import click
+import psycopg
 
 from flowkeep import telemetry
 from flowkeep.cli.demo_report import Report, print_report
@@ -17,7 +18,8 @@ from flowkeep.cli.run_watch import follow
 from flowkeep.cli.work import activities_of
 from flowkeep.clients.workflow import RunHandle, WorkflowClient
 from flowkeep.contracts import Run
-from flowkeep.extraction.sample import create_sample_database
+from flowkeep.errors import ConfigurationError
+from flowkeep.extraction.sample.database import create_sample_database
 from flowkeep.local_engine import LocalEngine
 from flowkeep.settings import ENGINE_FILE, Settings
 from flowkeep.statestore import migrate
@@ -74,7 +76,13 @@ async def _source(settings: Settings, engine: LocalEngine, say: Callable[[str], 
         say("extracting the database that FLOWKEEP_DEMO_SOURCE names")
         return settings.demo.source.get_secret_value()
     say(f"creating the sample database {SAMPLE}")
-    return await create_sample_database(engine.database_url, SAMPLE)
+    try:
+        return await asyncio.to_thread(create_sample_database, engine.database_url, SAMPLE)
+    except (psycopg.Error, FileExistsError) as error:
+        raise ConfigurationError(
+            f"the sample database {SAMPLE} cannot be created: {error}",
+            hint="name a database to extract in FLOWKEEP_DEMO_SOURCE",
+        ) from error
 
 
 async def _extract(invocation: Invocation, settings: Settings, source: str) -> Report:

@@ -1,6 +1,9 @@
 """The body of `flowkeep worker start`: build a worker from what was named, run it, drain it."""
 
 import inspect
+import logging
+import multiprocessing
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -8,12 +11,13 @@ from flowkeep import telemetry
 from flowkeep.activities.base import ActivitiesInterface
 from flowkeep.cli.load import Loaded, WorkflowClass, load_targets
 from flowkeep.clients.workflow import WorkflowClient
-from flowkeep.errors import ConfigurationError
+from flowkeep.errors import ConfigurationError, FlowkeepError
 from flowkeep.settings import Settings
 from flowkeep.supervisor import share_pools, supervise
 from flowkeep.worker import Worker
 
 _BUILT = ("workflow_classes", "workflow_activities")
+_CHILD_FAILED = 3
 
 
 def serve_workers(settings: Settings, targets: list[str], task_queue: str | None) -> None:
@@ -27,25 +31,34 @@ def serve_workers(settings: Settings, targets: list[str], task_queue: str | None
     Raises:
         ConfigurationError: If a target cannot be served; before any process is started.
     """
-    telemetry.configure(settings.telemetry, process="worker")
+    telemetry.configure(settings.telemetry, process=_process_name())
     load_targets(targets)
     processes = settings.worker.processes
-    supervise(
-        work,
-        args=(share_pools(settings, processes), targets, task_queue),
-        processes=processes,
-        grace_seconds=settings.worker.graceful_shutdown_seconds + 10,
-    )
+    shared = share_pools(settings, processes) if processes > 1 else settings
+    supervise(work, args=(shared, targets, task_queue), processes=processes)
 
 
 async def work(settings: Settings, targets: list[str], task_queue: str | None) -> None:
     """Run one worker process until it is told to stop; importable, for spawned processes."""
-    client = await WorkflowClient.connect(settings)
+    spawned = multiprocessing.parent_process() is not None
+    if spawned:
+        telemetry.configure(settings.telemetry, process=_process_name())
     try:
-        worker = await build_worker(client, load_targets(targets), task_queue)
-        await worker.start()
-    finally:
-        await client.close()
+        async with await WorkflowClient.connect(settings) as client:
+            worker = await build_worker(client, load_targets(targets), task_queue)
+            await worker.start()
+    except FlowkeepError as error:
+        if not spawned:
+            raise
+        # Nobody above tells it: the parent only sees the exit code.
+        logging.getLogger(__name__).error("%s: %s", error.code, error)
+        sys.exit(_CHILD_FAILED)
+
+
+def _process_name() -> str:
+    if multiprocessing.parent_process() is None:
+        return "worker"
+    return multiprocessing.current_process().name.removeprefix("flowkeep-")
 
 
 async def build_worker(client: WorkflowClient, loaded: Loaded, task_queue: str | None) -> Worker:
