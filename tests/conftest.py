@@ -1,5 +1,6 @@
 """Fixtures shared by all tests: real servers, one pair for the whole session."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,12 +12,25 @@ from psycopg import sql
 from pydantic import SecretStr
 from temporalio.client import Client
 
+from flowkeep.errors import FlowkeepError
 from flowkeep.local_engine import LocalEngine
+from flowkeep.local_engine.temporal_binary import find_temporal
 from flowkeep.settings import Settings, StorageSettings
 
 FOREIGN = ("FLOWKEEP_", "TEMPORAL_")
 for _name in [name for name in os.environ if name.startswith(FOREIGN)]:
     del os.environ[_name]
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Get the Temporal program before any test's time limit runs; a first build takes minutes."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if not session.items or session.config.option.collectonly or reporter is None:
+        return
+    try:
+        asyncio.run(find_temporal(reporter.write_line))
+    except FlowkeepError as error:  # tests that need it will fail with the same words
+        reporter.write_line(str(error))
 
 
 @pytest.fixture(scope="session")
