@@ -11,12 +11,12 @@ from flowkeep.errors import ConfigurationError
 from flowkeep.settings import DatabaseSettings, Settings
 from flowkeep.statestore import migrate
 from flowkeep.statestore.engine import MINIMUM_VERSION, build_engine, describe
+from flowkeep.statestore.keyring import Keyring
 from flowkeep.statestore.repositories.runs import Runs
 from flowkeep.statestore.repositories.secrets import Secrets
 from flowkeep.statestore.repositories.state import State
 from flowkeep.statestore.repositories.system import System
 from flowkeep.statestore.repositories.tasks import Tasks
-from flowkeep.statestore.secrets import Keyring
 from flowkeep.statestore.session import BoundScope, EngineScope, Scope
 
 

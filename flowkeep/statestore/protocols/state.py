@@ -13,10 +13,21 @@ from flowkeep.contracts import (
 class StateRepository(Protocol):
     """Arguments of runs and whatever users keep between runs."""
 
+    async def get_arguments(self, tenant_id: str, run_id: UUID) -> dict[str, Any]:
+        """Return what a run was started with; nobody can have changed it since.
+
+        Raises:
+            NotFound: If the run was started without arguments of its own, or does not exist.
+        """
+        ...
+
     async def get_state(
         self, tenant_id: str, key: str, kind: StateType = StateType.STATE
     ) -> StateEntry:
-        """Return an entry; a workflow_id leads to the arguments of its newest run.
+        """Return an entry.
+
+        Of the kind `workflows`, a workflow_id leads to what was saved under it, else to the
+        arguments of its newest run; a run's id to its arguments (as revision 0).
 
         Raises:
             NotFound: If there is no such entry.
@@ -32,7 +43,7 @@ class StateRepository(Protocol):
         *,
         expected_revision: int | None = None,
     ) -> StateEntry:
-        """Replace the whole value.
+        """Replace the whole value. Arguments of runs are covered, never changed, by it.
 
         Args:
             tenant_id: Whose state.
@@ -43,7 +54,6 @@ class StateRepository(Protocol):
 
         Raises:
             RevisionMismatch: If the stored revision is another one.
-            Conflict: If the key names the arguments of a run: they never change.
             InvalidInput: If something cannot be stored; names the path.
         """
         ...
@@ -61,18 +71,13 @@ class StateRepository(Protocol):
 
         Raises:
             RevisionMismatch: If `expected_revision` is given and is not the stored one.
-            Conflict: If the key names the arguments of a run.
         """
         ...
 
     async def delete_state(
         self, tenant_id: str, key: str, kind: StateType = StateType.STATE
     ) -> bool:
-        """Remove an entry; returns whether it existed.
-
-        Raises:
-            Conflict: If the key names the arguments of a run.
-        """
+        """Remove an entry; returns whether it existed. Arguments of runs stay."""
         ...
 
 

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import func, select, update
 
-from flowkeep.contracts import ErrorInfo, EventKind, RunStatus, Source
+from flowkeep.contracts import ErrorInfo, Event, EventKind, RunStatus, Source
 from flowkeep.errors import InvalidInput
 from flowkeep.statestore import encoding
 from flowkeep.statestore.repositories import payloads
@@ -114,18 +114,46 @@ async def settle(
 async def close(
     session: Session, row: dict[str, Any], outcome: Outcome, *, actor: str | None = None
 ) -> dict[str, Any]:
-    """End a locked open run, and with it its open attempts and its pause."""
+    """End a locked open run as an outcome says."""
     await payloads.keep(session, [(row["tenant_id"], row["id"], outcome.outputs)])
-    finished = await _close_tasks(session, row["id"], outcome.closed_at)
-    await close_pause(session, row["id"], at=outcome.closed_at)
-    values = outcome.columns() | {
+    told = {"source": outcome.source.name.lower(), "failure_reason": outcome.failure_reason}
+    kind = EVENT_OF[outcome.status]
+    stored, _ = await end(
+        session, row, outcome.columns(), kind, told, at=outcome.closed_at, actor=actor
+    )
+    return stored
+
+
+async def end(
+    session: Session,
+    row: dict[str, Any],
+    values: Mapping[str, Any],
+    kind: str,
+    payload: Mapping[str, Any],
+    *,
+    at: datetime | None,
+    actor: str | None,
+) -> tuple[dict[str, Any], Event]:
+    """End a locked open run, and with it its open attempts and its pause.
+
+    Args:
+        session: The transaction that holds the lock.
+        row: The run as locked.
+        values: Columns to set, the terminal status among them.
+        kind: Kind of the event.
+        payload: What the event says.
+        at: When the run ended; None for now.
+        actor: Who ended it.
+    """
+    finished = await _close_tasks(session, row["id"], at)
+    await close_pause(session, row["id"], at=at, actor=actor)
+    ended = {
+        **values,
         "wait": None,
         "pause_reason": None,
         "tasks_finished": run.c.tasks_finished + finished,
     }
-    told = {"source": outcome.source.name.lower(), "failure_reason": outcome.failure_reason}
-    stored, _ = await change(session, row, values, EVENT_OF[outcome.status], told, actor=actor)
-    return stored
+    return await change(session, row, ended, kind, payload, actor=actor)
 
 
 async def fill(

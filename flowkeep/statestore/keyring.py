@@ -1,0 +1,81 @@
+"""The keys that encrypt secrets."""
+
+import hashlib
+import json
+from typing import Any, Self
+from uuid import UUID
+
+from cryptography.fernet import Fernet, InvalidToken
+
+from flowkeep.errors import ConfigurationError
+from flowkeep.settings import DatabaseSettings
+
+_HOW = (
+    "make one with `python -c 'from cryptography.fernet import Fernet;"
+    " print(Fernet.generate_key().decode())'` and set FLOWKEEP_SECRET_KEY to it"
+)
+
+
+class Keyring:
+    """Fernet keys (AES-128-CBC with HMAC-SHA256): the first encrypts, all of them decrypt.
+
+    Args:
+        keys: Fernet keys, newest first; to rotate, put a new one before the old.
+
+    Raises:
+        ConfigurationError: If there is none, or one is malformed.
+    """
+
+    def __init__(self, keys: list[str]) -> None:
+        if not keys:
+            raise ConfigurationError("no key for secrets is configured", hint=_HOW)
+        try:
+            self._keys = {_key_id(key): Fernet(key) for key in keys}
+        except ValueError:
+            raise ConfigurationError(
+                "a key for secrets is not 32 bytes in urlsafe base64", hint=_HOW
+            ) from None
+        self.key_id = _key_id(keys[0])
+
+    @classmethod
+    def from_settings(cls, settings: DatabaseSettings) -> Self:
+        """Read the keys: several are separated by commas.
+
+        Raises:
+            ConfigurationError: If there is none, or one is malformed.
+        """
+        text = settings.secret_key.get_secret_value() if settings.secret_key else ""
+        return cls([key.strip() for key in text.split(",") if key.strip()])
+
+    def encrypt(self, tenant_id: str, secret_id: UUID, value: Any) -> bytes:
+        """Encrypt a JSON value; it can only be decrypted as the same secret of the same tenant."""
+        content = {"tenant_id": tenant_id, "id": str(secret_id), "value": value}
+        return self._keys[self.key_id].encrypt(json.dumps(content).encode())
+
+    def decrypt(self, tenant_id: str, secret_id: UUID, key_id: str, ciphertext: bytes) -> Any:
+        """Decrypt a value.
+
+        Raises:
+            ConfigurationError: If its key is not configured or the content was tampered with.
+        """
+        key = self._keys.get(key_id)
+        if key is None:
+            raise ConfigurationError(
+                f"secret {secret_id} was encrypted with the key {key_id}, which is not configured",
+                hint="add that key to FLOWKEEP_SECRET_KEY, behind the new one and a comma",
+            )
+        try:
+            content = json.loads(key.decrypt(ciphertext))
+        except InvalidToken:
+            content = {}
+        if (content.get("tenant_id"), content.get("id")) != (tenant_id, str(secret_id)):
+            raise ConfigurationError(
+                f"secret {secret_id} cannot be decrypted: its content was altered",
+                hint="store the credential again",
+            )
+        return content["value"]
+
+
+def _key_id(key: str) -> str:
+    """Name a key without telling anything of it."""
+    return hashlib.sha256(b"flowkeep secret key\x00" + key.encode()).hexdigest()[:16]

@@ -1,0 +1,174 @@
+"""Runs and segments that are first heard of by a record of them."""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func
+from sqlalchemy.dialects.postgresql import insert
+
+from flowkeep.contracts import EventKind, FailureReason, RunRef, RunStatus, SegmentKind, Source
+from flowkeep.errors import Forbidden, LedgerUnavailable, OpenRunExists
+from flowkeep.statestore import encoding
+from flowkeep.statestore.repositories.changes import append, lock
+from flowkeep.statestore.repositories.creation import open_run
+from flowkeep.statestore.repositories.outcome import Outcome, close
+from flowkeep.statestore.repositories.segments import open_segment, time_of
+from flowkeep.statestore.session import Session
+from flowkeep.statestore.tables import run
+
+# What is known of some executions. A segment's run is the one it was first recorded under.
+_KNOWN = """
+SELECT r.n, s.run_id AS segment_run_id, u.id AS run_id, u.tenant_id
+FROM jsonb_to_recordset(CAST(:refs AS jsonb))
+     AS r(n int, namespace text, temporal_run_id text, run_id uuid)
+LEFT JOIN {schema}.run_segment AS s
+       ON s.namespace = r.namespace AND s.temporal_run_id = r.temporal_run_id
+LEFT JOIN {schema}.run AS u ON u.id = COALESCE(s.run_id, r.run_id)
+"""
+
+
+async def ensure(
+    session: Session, refs: Iterable[RunRef], *, kind: SegmentKind | None = None
+) -> None:
+    """Make sure that runs and segments of some executions exist.
+
+    Rows are inserted in the order of their ids and before any run is locked, so that processes
+    that adopt the same runs at the same time wait for each other in one order.
+
+    Args:
+        session: A transaction that holds no lock on a run yet.
+        refs: The executions; several records of one count once.
+        kind: Why the executions began, when known.
+
+    Raises:
+        Forbidden: If a run of that id belongs to another tenant.
+        OpenRunExists: If the workflow_id is held by a run that was requested but never started.
+    """
+    wanted = sorted(unique(refs), key=lambda ref: (ref.run_id, ref.temporal_run_id))
+    if not wanted:
+        return
+    found = await session.execute(_KNOWN, {"refs": as_json(wanted)})
+    known = {row.n: row for row in found}
+    for n, ref in enumerate(wanted):
+        row = known[n]
+        if row.tenant_id is not None and row.tenant_id != ref.tenant_id:
+            raise Forbidden(f"run {row.run_id} belongs to another tenant")
+        if row.segment_run_id is not None:
+            continue
+        if row.run_id is None:
+            await _adopt(session, ref)
+        stored = await _head(session, ref)
+        await open_segment(
+            session, stored, ref.temporal_run_id, first_run_id=ref.first_run_id, kind=kind
+        )
+
+
+def unique(refs: Iterable[RunRef]) -> list[RunRef]:
+    """Return one reference per Temporal execution."""
+    return list({(ref.namespace, ref.temporal_run_id): ref for ref in refs}.values())
+
+
+def as_json(refs: list[RunRef]) -> str:
+    """Return references as the one parameter that statements join with."""
+    rows = [
+        {
+            "n": n,
+            "namespace": ref.namespace,
+            "temporal_run_id": ref.temporal_run_id,
+            "run_id": str(ref.run_id),
+        }
+        for n, ref in enumerate(refs)
+    ]
+    return encoding.without_nul(json.dumps(rows).encode()).decode()
+
+
+async def _head(session: Session, ref: RunRef) -> dict[str, Any]:
+    found = await session.execute(
+        "SELECT id, tenant_id, namespace, revision FROM {schema}.run WHERE id = :id",
+        {"id": ref.run_id},
+    )
+    row = dict(found.mappings().one())
+    if row["tenant_id"] != ref.tenant_id:
+        raise Forbidden(f"run {ref.run_id} belongs to another tenant")
+    return row
+
+
+async def _adopt(session: Session, ref: RunRef) -> None:
+    """Insert a run that came without our client. Somebody else may do so at the same time."""
+    status = RunStatus.RUNNING
+    for _ in range(3):
+        if await _insert(session, ref, status):
+            return
+        found = await session.execute(
+            "SELECT 1 FROM {schema}.run WHERE id = :id", {"id": ref.run_id}
+        )
+        if found.first() is not None:
+            return
+        status = await _make_room(session, ref)
+    raise LedgerUnavailable(
+        f"runs with workflow_id {ref.workflow_id!r} start and end faster than one can be recorded",
+        hint="try again",
+    )
+
+
+async def _insert(session: Session, ref: RunRef, status: RunStatus) -> bool:
+    began = time_of(ref.run_id) or time_of(ref.temporal_run_id)
+    ended: datetime | Any = func.now() if status.terminal else None
+    values = {
+        "id": ref.run_id,
+        "tenant_id": ref.tenant_id,
+        "app_id": ref.app_id,
+        "namespace": ref.namespace,
+        "workflow_id": ref.workflow_id,
+        "workflow_type": ref.workflow_type,
+        "task_queue": ref.task_queue,
+        "kind": ref.kind.value,
+        "labels": encoding.storable(ref.labels),
+        "start_options": {},
+        "state": {},
+        "parent_run_id": ref.parent_run_id,
+        "root_run_id": ref.root_run_id,
+        "triggered_from": "child" if ref.parent_run_id else "external",
+        "status": status.value,
+        "failure_reason": FailureReason.LOST.value if status.terminal else None,
+        "created_at": began or func.now(),
+        "started_at": began or func.now(),
+        "finished_at": ended,
+        "updated_at": func.now(),
+        "source": int(Source.WORKER),
+    }
+    inserted = await session.execute(
+        insert(run).values(values).on_conflict_do_nothing().returning(run.c.id)
+    )
+    if inserted.first() is None:
+        return False
+    # A child was started by a workflow of ours: nothing foreign to adopt.
+    event = EventKind.CREATED if ref.parent_run_id else EventKind.ADOPTED
+    row = {"id": ref.run_id, "tenant_id": ref.tenant_id, "revision": 0}
+    told = {"source": "worker", "to": status.value, "temporal_run_id": ref.temporal_run_id}
+    await append(session, row, event, told)
+    return True
+
+
+async def _make_room(session: Session, ref: RunRef) -> RunStatus:
+    """Settle who is open when another run holds the workflow_id; returns the new run's status.
+
+    Temporal has at most one open execution per workflow_id, so of two that were started the
+    earlier one has ended, though nobody said how: it becomes `unknown`, which any real report of
+    its end corrects.
+    """
+    other_id = await open_run(session, ref.namespace, ref.workflow_id)
+    if other_id is None:
+        return RunStatus.RUNNING
+    other = await lock(session, other_id)
+    if other["status"] == RunStatus.PENDING:
+        raise OpenRunExists(ref.workflow_id, run_id=other_id)
+    began = time_of(ref.temporal_run_id)
+    other_began = time_of(other["temporal_run_id"] or "") or other["started_at"]
+    if began is not None and other_began is not None and began < other_began:
+        return RunStatus.UNKNOWN
+    lost = Outcome(RunStatus.UNKNOWN, source=Source.WORKER, failure_reason=FailureReason.LOST.value)
+    await close(session, other, lost, actor=None)
+    return RunStatus.RUNNING

@@ -1,0 +1,162 @@
+"""How a run row comes to be: requested by a client, or saved as it is."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from flowkeep.contracts import EventKind, NewRun, Run, RunStatus, Source
+from flowkeep.errors import Conflict, Forbidden, LedgerUnavailable, OpenRunExists
+from flowkeep.statestore import encoding
+from flowkeep.statestore.repositories import arguments, inputs, payloads
+from flowkeep.statestore.repositories.changes import append, lock
+from flowkeep.statestore.repositories.rows import FULL
+from flowkeep.statestore.session import Session
+from flowkeep.statestore.tables import run
+from flowkeep.statestore.tables.base import OPEN
+
+_TEXTS = ("app_id", "triggered_from", "owner", "created_by", "origin", "goal")
+_IDENTITY = ("namespace", "workflow_id", "workflow_type", "task_queue", "app_id", "kind")
+
+
+async def create(session: Session, tenant_id: str, new: NewRun) -> dict[str, Any]:
+    """Write a requested run: row, arguments, event `created`; see the Protocol."""
+    values = _columns(tenant_id, new)
+    wanted = None if new.arguments is None else encoding.strict(new.arguments, "arguments")
+    packed = payloads.pack(encoding.strict(new.inputs, "inputs"))
+    inserted = await insert_open(session, {**values, **payloads.columns("inputs", packed)})
+    if not inserted:
+        return await _existing(session, tenant_id, new, values, wanted)
+    await payloads.keep(session, [(tenant_id, new.id, packed)])
+    if wanted is not None:
+        await arguments.write(session, tenant_id, new.id, new.workflow_id, wanted)
+    told = {"source": Source.CLIENT.name.lower(), "to": RunStatus.PENDING.value}
+    row = await lock(session, new.id)
+    await append(session, row, EventKind.CREATED, told, actor=new.created_by)
+    return row
+
+
+async def insert_open(session: Session, values: Mapping[str, Any]) -> bool:
+    """Insert an open run unless its id is taken; returns whether it was inserted.
+
+    Raises:
+        OpenRunExists: If another run with this workflow_id is open.
+    """
+    for _ in range(3):
+        inserted = await session.execute(
+            insert(run).values(dict(values)).on_conflict_do_nothing().returning(run.c.id)
+        )
+        if inserted.first() is not None:
+            return True
+        found = await session.execute(select(run.c.id).where(run.c.id == values["id"]))
+        if found.first() is not None:
+            return False
+        other = await open_run(session, values["namespace"], values["workflow_id"])
+        if other is not None:
+            raise OpenRunExists(values["workflow_id"], run_id=other)
+        # The run that was in the way has ended since: try again.
+    raise LedgerUnavailable(
+        f"runs with workflow_id {values['workflow_id']!r} start and end faster than one can be"
+        " recorded",
+        hint="try again",
+    )
+
+
+async def open_run(session: Session, namespace: str, workflow_id: str) -> UUID | None:
+    """Return the open run with a workflow_id, of any tenant, or None."""
+    found = await session.execute(
+        f"SELECT id FROM {{schema}}.run"  # noqa: S608 - only a constant of ours is put in
+        f" WHERE namespace = :namespace AND workflow_id = :workflow_id AND {OPEN}",
+        {"namespace": namespace, "workflow_id": workflow_id},
+    )
+    value: UUID | None = found.scalar_one_or_none()
+    return value
+
+
+async def insert_saved(session: Session, tenant_id: str, saved: Run) -> bool:
+    """Insert a run as it is, with the event `created`; returns False when its id is taken.
+
+    Raises:
+        OpenRunExists: If it is open and another run with its workflow_id is, too.
+    """
+    packed = {
+        name: payloads.pack(encoding.strict(getattr(saved, name), name))
+        for name in ("inputs", "outputs")
+    }
+    values = saved.model_dump(mode="python", exclude={"inputs", "outputs", "temporal_run_id"})
+    values |= {
+        "kind": saved.kind.value,
+        "status": saved.status.value,
+        "source": int(saved.source),
+        "error": saved.error.model_dump(mode="json") if saved.error else None,
+    }
+    for name in ("labels", "start_options", "state", "wait"):
+        values[name] = encoding.strict(values[name], name)
+    for name, value in packed.items():
+        values |= payloads.columns(name, value)
+    if not await insert_open(session, values):
+        return False
+    await payloads.keep(session, [(tenant_id, saved.id, value) for value in packed.values()])
+    row = await lock(session, saved.id)
+    told = {"source": saved.source.name.lower(), "to": saved.status.value}
+    await append(session, row, EventKind.CREATED, told, actor=saved.created_by)
+    return True
+
+
+def _columns(tenant_id: str, new: NewRun) -> dict[str, Any]:
+    for field in ("namespace", "workflow_id", "workflow_type", "task_queue"):
+        inputs.name(getattr(new, field), field)
+    created_at = inputs.instant(new.created_at, "created_at")
+    return {
+        "id": new.id,
+        "tenant_id": inputs.tenant(tenant_id),
+        "namespace": new.namespace,
+        "workflow_id": new.workflow_id,
+        "workflow_type": new.workflow_type,
+        "task_queue": new.task_queue,
+        "kind": new.kind.value,
+        "labels": encoding.strict(new.labels, "labels"),
+        "start_options": encoding.strict(new.start_options, "start_options"),
+        "definition_id": new.definition_id,
+        "definition_revision": new.definition_revision,
+        "parent_run_id": new.parent_run_id,
+        "root_run_id": new.root_run_id,
+        "retry_of": new.retry_of,
+        "status": RunStatus.PENDING.value,
+        "state": encoding.strict(new.state, "state"),
+        "source": int(Source.CLIENT),
+        "created_at": created_at or func.now(),
+        "updated_at": func.now(),
+        **{field: encoding.strict(getattr(new, field), field) for field in _TEXTS},
+    }
+
+
+async def _existing(
+    session: Session,
+    tenant_id: str,
+    new: NewRun,
+    values: Mapping[str, Any],
+    wanted: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """Return the run that was created before under this id, if it is the same one."""
+    found = await session.execute(select(*FULL).where(run.c.id == new.id))
+    row = dict(found.mappings().one())
+    if row["tenant_id"] != tenant_id:
+        raise Forbidden(f"run {new.id} belongs to another tenant")
+    differs = [name for name in _IDENTITY if row[name] != values[name]]
+    stored = await arguments.read(session, tenant_id, new.id)
+    if wanted is not None and stored is not None and not _same(stored, wanted):
+        differs.append("arguments")
+    if differs:
+        raise Conflict(
+            f"run {new.id} exists already with other {', '.join(differs)}",
+            hint="use a new id for a new run",
+        )
+    return row
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
