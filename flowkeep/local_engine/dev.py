@@ -52,7 +52,7 @@ async def serve(
         LedgerUnavailable: If PostgreSQL does not start, or ends again after a restart.
         TemporalUnavailable: If Temporal does not start, or ends again after a restart.
     """
-    private_folder(folder)
+    folder = private_folder(folder).resolve()
     lock = FolderLock(folder)
     lock.acquire()
     engine_file = folder / ENGINE_FILE.name

@@ -17,7 +17,7 @@ from flowkeep.local_engine.isolation import Kind
 from flowkeep.local_engine.postgres import PostgresServer, create_database
 from flowkeep.local_engine.temporal import TemporalServer, answers
 from flowkeep.local_engine.tuning import DEFAULTS, TUNED
-from flowkeep.settings import ENGINE_FILE, Settings, StorageSettings
+from flowkeep.settings import ENGINE_FILE, Settings, StorageSettings, TemporalSettings
 
 DEFAULT_NAMESPACE = "default"
 KEY_BYTES = 32
@@ -56,7 +56,7 @@ class LocalEngine:
         isolation: Kind | None = None,
         lock: FolderLock | None = None,
     ) -> None:
-        self.folder = folder
+        self.folder = folder = folder.resolve()  # whatever becomes of the working directory
         self.tuning = TUNED if tuned else DEFAULTS
         self._base = settings or Settings()
         self.namespace = self._base.temporal.namespace or DEFAULT_NAMESPACE
@@ -110,7 +110,7 @@ class LocalEngine:
                 stack.push_async_callback(self.temporal.stop)
                 await self.temporal.start()
             else:
-                await _check_temporal(self.temporal_address, self.namespace)
+                self.namespace = await _check_temporal(self._base.temporal)
             self._stack = stack.pop_all()
         return self
 
@@ -148,7 +148,7 @@ class LocalEngine:
         }
         storage = base.storage
         if storage == StorageSettings():
-            storage = StorageSettings(url=(self.folder.resolve() / "storage").as_uri())
+            storage = StorageSettings(url=(self.folder / "storage").as_uri())
         return base.model_copy(
             update={
                 "temporal": base.temporal.model_copy(update=temporal),
@@ -192,6 +192,16 @@ async def _check_database(url: str) -> None:
     await connection.close()
 
 
-async def _check_temporal(address: str, namespace: str) -> None:
-    if not await answers(address, namespace):
-        raise TemporalUnavailable(f"Temporal does not answer at {address}, namespace {namespace}")
+async def _check_temporal(settings: TemporalSettings) -> str:
+    """Return the namespace of a configured server, reached by Temporal's own configuration."""
+    from temporalio.envconfig import ClientConfig
+
+    config = ClientConfig.load_client_connect_config(profile=settings.profile)
+    config["target_host"] = str(settings.address)
+    namespace = settings.namespace or config.get("namespace") or DEFAULT_NAMESPACE
+    config["namespace"] = namespace
+    if not await answers(config):
+        raise TemporalUnavailable(
+            f"Temporal does not answer at {settings.address}, or has no namespace {namespace}"
+        )
+    return namespace

@@ -10,6 +10,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
@@ -138,7 +139,9 @@ def _namespace(binaries: Path, folder: Path) -> Isolation | str:
         binaries=binaries,
         data=folder.resolve() / "postgres",
     )
-    return _tried(way)
+    # Root's power over other users' private folders ends at the namespace, so try both programs.
+    launcher = way.run([sys.executable, "-I", "-S", "-c", ""])
+    return _tried(way) if launcher.returncode == 0 else launcher.stderr.strip()
 
 
 def _account(binaries: Path, folder: Path) -> Isolation | str:
@@ -180,6 +183,7 @@ def _copied(binaries: Path) -> Path:
     if result.exists():
         return result
     staging = ACCOUNT_ROOT / f".staging-{os.getpid()}"
+    shutil.rmtree(staging, ignore_errors=True)
     shutil.copytree(installation, staging / package.name / installation.name, symlinks=True)
     libraries = package.with_name(f"{package.name}.libs")  # found relative to the binaries
     if libraries.is_dir():

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flowkeep.errors import TemporalUnavailable
 from flowkeep.local_engine.files import private_folder
@@ -11,6 +12,9 @@ from flowkeep.local_engine.process import OwnedProcess, ProcessEndedError
 from flowkeep.local_engine.temporal_binary import find_temporal
 from flowkeep.local_engine.tuning import TUNED, Tuning
 from flowkeep.settings import server_environment
+
+if TYPE_CHECKING:
+    from temporalio.envconfig import ClientConnectConfig
 
 READY_SECONDS = 60.0
 START_ATTEMPTS = 3
@@ -123,11 +127,14 @@ class TemporalServer:
     async def _until_ready(self) -> None:
         assert self.port is not None
         while self._process.running:
-            if await _listens(self.port) and await answers(self.address, self.namespace):
+            if await _listens(self.port) and await self._answers():
                 return
             await asyncio.sleep(POLL_SECONDS)
         await self._process.wait()
         raise self._process.ended()
+
+    async def _answers(self) -> bool:
+        return await answers({"target_host": self.address, "namespace": self.namespace})
 
     def kill(self) -> None:
         """End it at once by SIGKILL, as a crash would."""
@@ -161,18 +168,21 @@ async def _listens(port: int) -> bool:
     return True
 
 
-async def answers(address: str, namespace: str) -> bool:
-    """Tell whether the frontend knows the namespace."""
+async def answers(config: "ClientConnectConfig") -> bool:
+    """Tell whether a server answers and knows the namespace.
+
+    Args:
+        config: How to connect; names `target_host` and `namespace`.
+    """
     from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
     from temporalio.client import Client
     from temporalio.service import RPCError
 
     try:
         async with asyncio.timeout(PROBE_SECONDS):
-            client = await Client.connect(address, namespace=namespace)
-            await client.workflow_service.describe_namespace(
-                DescribeNamespaceRequest(namespace=namespace)
-            )
+            client = await Client.connect(**config)
+            request = DescribeNamespaceRequest(namespace=client.namespace)
+            await client.workflow_service.describe_namespace(request)
     except (RuntimeError, RPCError, TimeoutError):
         return False
     return True
