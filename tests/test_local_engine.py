@@ -23,6 +23,7 @@ from flowkeep.errors import (
     TemporalUnavailable,
 )
 from flowkeep.local_engine import LocalEngine, isolation
+from flowkeep.local_engine.ports import is_free, pick_port
 from flowkeep.local_engine.postgres import create_database
 from flowkeep.settings import DatabaseSettings, Settings, StorageSettings, TemporalSettings
 from tests.conftest import drop_database
@@ -255,6 +256,22 @@ async def test_chosen_ports_are_used(tmp_path: Path) -> None:
         assert engine.temporal_address == f"127.0.0.1:{ports[1]}"
         with socket.create_connection(("127.0.0.1", ports[2])):
             pass
+
+
+async def test_last_port_is_taken_again(tmp_path: Path, taken_port: int) -> None:
+    """A restart prefers the port of the last time; a port in use or nonsense is not taken."""
+    memory = tmp_path / "postgres.port"
+    assert is_free(pick_port(memory))
+    for useless in (str(taken_port), "0", "99999", "nonsense"):
+        memory.write_text(useless)
+        assert str(pick_port(memory)) != useless
+    async with LocalEngine(tmp_path) as engine:
+        assert urlsplit(engine.database_url).port == int(memory.read_text())
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        free = probe.getsockname()[1]
+    memory.write_text(f"{free}\n")
+    assert pick_port(memory) == free
 
 
 async def test_lost_or_wrong_password_file_is_explained(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """TCP ports on the loopback address."""
 
 import socket
+from pathlib import Path
 
 from flowkeep.errors import ConfigurationError
 
 HOST = "127.0.0.1"
+PORTS = 65_536
 
 
 def free_port() -> int:
@@ -30,6 +32,19 @@ def is_free(port: int) -> bool:
         return True
 
 
+def pick_port(memory: Path) -> int:
+    """Return the port of the last time, so that clients find the server again, or a free one.
+
+    Args:
+        memory: File that holds the last port.
+    """
+    try:
+        last = int(memory.read_text())
+    except (FileNotFoundError, ValueError):
+        return free_port()
+    return last if 0 < last < PORTS and is_free(last) else free_port()
+
+
 def require_free(port: int, server: str, option: str) -> None:
     """Check a port that the user asked for.
 
@@ -41,7 +56,7 @@ def require_free(port: int, server: str, option: str) -> None:
     Raises:
         ConfigurationError: If it is out of range or in use.
     """
-    if not 0 < port < 65536:
+    if not 0 < port < PORTS:
         raise ConfigurationError(
             f"port {port} for {server} is out of range", hint=f"give {option} 1 to 65535"
         )

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from flowkeep.errors import ConfigurationError, LedgerUnavailable
 from flowkeep.local_engine.files import private_text
 from flowkeep.local_engine.isolation import Isolation, Kind, choose, find_binaries
-from flowkeep.local_engine.ports import HOST, free_port, require_free
+from flowkeep.local_engine.ports import HOST, pick_port, require_free
 from flowkeep.local_engine.process import OwnedProcess, ProcessEndedError
 from flowkeep.settings import server_environment
 
@@ -47,7 +47,7 @@ class PostgresServer:
     ) -> None:
         self.folder = folder
         self.port = port
-        self._explicit = port is not None
+        self._fixed = port is not None
         self._forced = isolation
         self._way: Isolation | None = None
         self._password = ""
@@ -87,16 +87,16 @@ class PostgresServer:
                 lock=self.folder / "postgres.lock",
                 account=self._way.account,
             )
-        if self._explicit and self.port is not None:
+        if self._fixed and self.port is not None:
             require_free(self.port, "PostgreSQL", "--postgres-port")
         for attempt in range(START_ATTEMPTS):
-            self.port = self.port or free_port()
+            self.port = self.port or pick_port(self.folder / "postgres.port")
             try:
                 return await self._start_once(self._way)
             except ProcessEndedError as error:
                 assert self._process is not None
                 taken = "Address already in use" in self._process.output()
-                if self._explicit or not taken or attempt == START_ATTEMPTS - 1:
+                if self._fixed or not taken or attempt == START_ATTEMPTS - 1:
                     raise LedgerUnavailable(error.message, hint=error.hint) from error
                 self.port = None  # somebody took it in between: try another
         return None
@@ -124,7 +124,8 @@ class PostgresServer:
         except BaseException:
             await self._process.stop()
             raise
-        self._explicit = True  # clients know this port now, so a restart keeps it
+        (self.folder / "postgres.port").write_text(f"{self.port}\n")
+        self._fixed = True  # clients know this port now, so a restart keeps it
 
     async def _until_ready(self, process: OwnedProcess) -> None:
         import psycopg

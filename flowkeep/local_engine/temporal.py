@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from flowkeep.errors import TemporalUnavailable
 from flowkeep.local_engine.files import private_folder
-from flowkeep.local_engine.ports import HOST, free_port, require_free
+from flowkeep.local_engine.ports import HOST, pick_port, require_free
 from flowkeep.local_engine.process import OwnedProcess, ProcessEndedError
 from flowkeep.local_engine.temporal_binary import find_temporal
 from flowkeep.local_engine.tuning import TUNED, Tuning
@@ -51,7 +51,7 @@ class TemporalServer:
         self.ui_port = ui_port
         self.namespace = namespace
         self.tuning = tuning
-        self._explicit = port is not None
+        self._fixed = port is not None
         self._on_file = on_file
         self._progress = progress
         self._binary: Path | None = None
@@ -82,17 +82,17 @@ class TemporalServer:
         if self._binary is None:
             self._binary = await find_temporal(self._progress)
         await self._process.predecessor_gone()
-        if self._explicit and self.port is not None:
+        if self._fixed and self.port is not None:
             require_free(self.port, "Temporal", "--temporal-port")
         if self.ui_port is not None:
             require_free(self.ui_port, "Temporal's web interface", "--ui-port")
         for attempt in range(START_ATTEMPTS):
-            self.port = self.port or free_port()
+            self.port = self.port or pick_port(self.folder / "temporal.port")
             try:
                 return await self._start_once(self._binary)
             except ProcessEndedError as error:
                 taken = "address already in use" in self._process.output()
-                if self._explicit or not taken or attempt == START_ATTEMPTS - 1:
+                if self._fixed or not taken or attempt == START_ATTEMPTS - 1:
                     raise TemporalUnavailable(error.message, hint=error.hint) from error
                 self.port = None  # somebody took it in between: try another
         return None
@@ -122,7 +122,8 @@ class TemporalServer:
         except BaseException:
             await self._process.stop()
             raise
-        self._explicit = True  # clients know this port now, so a restart keeps it
+        (self.folder / "temporal.port").write_text(f"{self.port}\n")
+        self._fixed = True  # clients know this port now, so a restart keeps it
 
     async def _until_ready(self) -> None:
         assert self.port is not None
