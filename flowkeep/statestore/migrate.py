@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import Connection, column, select, table, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -96,9 +97,14 @@ def require_head(found: str | None, schema_name: str, where: str) -> None:
 
 @asynccontextmanager
 async def _engine(url: str, schema_name: str) -> AsyncIterator[AsyncEngine]:
-    engine = build_engine(
-        url, DatabaseSettings(schema_name=schema_name), pooled=False, search_path=schema_name
-    )
+    try:
+        settings = DatabaseSettings(schema_name=schema_name)
+    except ValidationError:
+        raise ConfigurationError(
+            f"schema name {schema_name[:80]!r} cannot be used",
+            hint="use lower-case letters, digits and underscores, at most 63",
+        ) from None
+    engine = build_engine(url, settings, pooled=False, search_path=schema_name)
     try:
         with translated(describe(engine.url)):
             yield engine

@@ -1,0 +1,181 @@
+"""Lists of runs: every row once, in order, only the tenant's own."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from flowkeep.contracts import RunKind, RunStatus
+from flowkeep.errors import InvalidInput
+from flowkeep.statestore import Store
+from tests.statestore.records import OTHER, START, TENANT, at, new_id, new_run
+
+
+async def fill(store: Store, count: int, **fields: Any) -> list[UUID]:
+    """Create runs, three to each creation time, and return their ids, newest first."""
+    made = []
+    async with store.transaction() as tx:
+        for n in range(count):
+            new = new_run(created_at=START + timedelta(seconds=n // 3), **fields)
+            made.append((new.created_at, new.id))
+            await tx.runs.create(TENANT, new)
+    return [run_id for _, run_id in sorted(made, reverse=True)]
+
+
+async def walk(store: Store, **filters: Any) -> list[UUID]:
+    """Page through a list and return the ids in the order they came."""
+    seen: list[UUID] = []
+    while True:
+        page = await store.runs.get_paginated_runs(
+            TENANT, limit=4, last_id=seen[-1] if seen else None, **filters
+        )
+        seen += [run.id for run in page]
+        assert page.limit == 4
+        if not page.has_more:
+            return seen
+        assert len(page) == 4
+
+
+async def test_paging_passes_over_ties_without_loss_or_repeat(store: Store) -> None:
+    """Pages of four over triples of equal times return every run once, newest first."""
+    made = await fill(store, 26)
+    assert await walk(store) == made
+
+
+async def test_a_page_that_is_exactly_full_has_no_more(store: Store) -> None:
+    """The last row of a list ends it, also on a full page."""
+    await fill(store, 4)
+    page = await store.runs.get_paginated_runs(TENANT, limit=4)
+    assert not page.has_more
+    assert not (await store.runs.get_paginated_runs(TENANT, last_id=page.data[-1].id)).data
+
+
+async def test_several_triggers_are_merged_in_order(store: Store) -> None:
+    """Runs of several triggers come as one ordered list, and only those."""
+    made = {
+        name: set(await fill(store, 9, triggered_from=name)) for name in ("cli", "api", "schedule")
+    }
+    everything = await walk(store)
+    for app_id in ("app", None):
+        merged = await walk(store, app_id=app_id, triggered_from=["cli", "schedule", "cli"])
+        assert merged == [i for i in everything if i not in made["api"]]
+        assert set(await walk(store, app_id=app_id, triggered_from="api")) == made["api"]
+
+
+async def test_each_filter_narrows_the_list(store: Store) -> None:
+    """App, status, owner, class, definition, labels and times each select their runs."""
+    definition = new_id()
+    new = new_run(
+        app_id="other-app",
+        owner="ana",
+        workflow_type="Special",
+        definition_id=definition,
+        labels={"team": "data", "tier": "1"},
+        created_at=at(50),
+    )
+    await fill(store, 6)
+    await store.runs.create(TENANT, new)
+    await store.runs.mark_running(TENANT, new.id)
+    filters: list[dict[str, Any]] = [
+        {"app_id": "other-app"},
+        {"owner": "ana"},
+        {"workflow_type": "Special"},
+        {"definition_id": definition},
+        {"labels": {"tier": "1"}},
+        {"since": at(50)},
+        {"status": RunStatus.RUNNING},
+        {"status": "In Progress"},
+    ]
+    for wanted in filters:
+        found = await store.runs.get_paginated_runs(TENANT, **wanted)
+        assert [run.id for run in found] == [new.id], wanted
+    assert len(await store.runs.get_paginated_runs(TENANT, until=at(50))) == 6
+    for missing in ({"labels": {"tier": "2"}}, {"owner": "bob"}, {"app_id": "none"}):
+        assert not (await store.runs.get_paginated_runs(TENANT, **missing)).data
+
+
+async def test_chunks_are_hidden_unless_asked_for(store: Store) -> None:
+    """Chunks of a map stay out of lists by default, and can be listed alone or beside runs."""
+    runs = await fill(store, 2)
+    chunks = await fill(store, 2, kind=RunKind.CHUNK)
+    assert await walk(store) == runs
+    assert await walk(store, kinds=[RunKind.CHUNK]) == chunks
+    assert set(await walk(store, kinds=list(RunKind))) == {*runs, *chunks}
+
+
+@pytest.mark.parametrize("limit", [0, 101, -1, True, 2.5, "20"])
+async def test_page_sizes_out_of_range_are_refused(store: Store, limit: Any) -> None:
+    """A page holds 1 to 100 rows."""
+    with pytest.raises(InvalidInput, match="limit"):
+        await store.runs.get_paginated_runs(TENANT, limit=limit)
+
+
+async def test_a_cursor_must_belong_to_the_list(store: Store) -> None:
+    """An unknown cursor, or one of another tenant, app or trigger, is refused."""
+    (run_id,) = await fill(store, 1)
+    foreign = await store.runs.create(OTHER, new_run())
+    for last_id, filters in [
+        (new_id(), {}),
+        (foreign.id, {}),
+        (run_id, {"app_id": "other-app"}),
+        (run_id, {"triggered_from": "cli"}),
+        (run_id, {"workflow_type": "Other"}),
+        (run_id, {"kinds": [RunKind.CHUNK]}),
+        ("no uuid", {}),
+    ]:
+        with pytest.raises(InvalidInput, match="last_id"):
+            await store.runs.get_paginated_runs(TENANT, last_id=last_id, **filters)  # type: ignore[arg-type]
+
+
+async def test_a_cursor_stays_good_when_its_run_changes(store: Store) -> None:
+    """A run that leaves the filtered status between two pages does not break the paging."""
+    ids = await fill(store, 6)
+    page = await store.runs.get_paginated_runs(TENANT, limit=3, status="pending")
+    await store.runs.mark_running(TENANT, page.data[-1].id)
+    rest = await store.runs.get_paginated_runs(
+        TENANT, limit=3, status="pending", last_id=page.data[-1].id
+    )
+    assert [run.id for run in rest] == ids[3:]
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"status": "nonsense"},
+        {"triggered_from": []},
+        {"triggered_from": [str(n) for n in range(40)]},
+        {"kinds": []},
+        {"since": START.replace(tzinfo=None)},
+        {"tenant_id": ""},
+        {"tenant_id": "a\x00b"},
+    ],
+)
+async def test_malformed_filters_are_refused(store: Store, filters: dict[str, Any]) -> None:
+    """What cannot select anything is named instead of answered with an empty page."""
+    with pytest.raises(InvalidInput):
+        await store.runs.get_paginated_runs(**{"tenant_id": TENANT, **filters})
+
+
+async def test_runs_of_a_workflow_id_are_paged(store: Store) -> None:
+    """Earlier runs of a workflow_id are found, newest first, page by page."""
+    made = []
+    for n in range(5):
+        run = await store.runs.create(TENANT, new_run(workflow_id="w", created_at=at(n)))
+        await store.runs.fail(TENANT, run.id)
+        made.insert(0, run.id)
+    first = await store.runs.find_by_workflow_id(TENANT, "w", limit=3)
+    rest = await store.runs.find_by_workflow_id(TENANT, "w", limit=3, last_id=first.data[-1].id)
+    assert [run.id for run in (*first, *rest)] == made
+    assert (first.has_more, rest.has_more) == (True, False)
+
+
+async def test_get_run_by_id_keeps_to_tenant_and_app(store: Store) -> None:
+    """A run is found in its tenant and app, or in any app; elsewhere it is absent."""
+    run = await store.runs.create(TENANT, new_run())
+    assert await store.runs.get_run_by_id(TENANT, "app", run.id) == run
+    assert await store.runs.get_run_by_id(TENANT, None, run.id) == run
+    assert await store.runs.get_run_by_id(TENANT, "other-app", run.id) is None
+    assert await store.runs.get_run_by_id(OTHER, "app", run.id) is None
+    with pytest.raises(InvalidInput, match="run_id"):
+        await store.runs.get_run_by_id(TENANT, None, "x")  # type: ignore[arg-type]
