@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from flowkeep.contracts import ErrorInfo
+
 _CONTROL = dict.fromkeys((*range(32), *range(127, 160)), "�")
 """Control characters of stored text would steer the terminal."""
 
@@ -118,6 +120,14 @@ def show(value: Any) -> str:
     if isinstance(value, Mapping | list | tuple):
         value = json.dumps(plain(value), ensure_ascii=False)
     return str(value).translate(_CONTROL)
+
+
+def show_error(error: "ErrorInfo | None") -> str:
+    """Return an error with what led to it, on one line; empty without an error."""
+    if error is None:
+        return ""
+    parts = [part for part in (error.message, *error.cause) if part]
+    return show(f"{error.code}: {': '.join(dict.fromkeys(parts))}")
 
 
 def show_bytes(count: float) -> str:

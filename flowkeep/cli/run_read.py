@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowkeep.cli.invocation import Invocation, common_options, pass_invocation
-from flowkeep.cli.output import plain, print_json, print_table, show_seconds
+from flowkeep.cli.output import plain, print_json, print_table, show_error, show_seconds
 from flowkeep.cli.run_view import print_run
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ async def _tasks(
             task.attempt,
             task.started_at,
             show_seconds(None if task.duration_ms is None else task.duration_ms / 1000),
-            f"{task.error.code}: {task.error.message}" if task.error else None,
+            show_error(task.error),
         )
         for task in page.data
     ]

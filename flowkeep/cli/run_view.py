@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flowkeep.cli.output import print_fields, show_seconds
+from flowkeep.cli.output import print_fields, show_error, show_seconds
 
 if TYPE_CHECKING:
     from flowkeep.contracts import Run
@@ -23,7 +23,7 @@ def print_run(run: "Run") -> None:
             "cancel requested": run.cancel_requested or None,
             "pause reason": run.pause_reason,
             "failure": run.failure_reason,
-            "error": f"{run.error.code}: {run.error.message}" if run.error else None,
+            "error": show_error(run.error),
             "app": run.app_id,
             "owner": run.owner,
             "triggered from": run.triggered_from,
@@ -56,7 +56,7 @@ def leave_with(run: "Run") -> None:
     """
     if run.status.value == "succeeded":
         return
-    reason = f"{run.error.code}: {run.error.message}" if run.error else run.failure_reason or ""
+    reason = show_error(run.error) or run.failure_reason or ""
     text = f"run {run.id} ended as {run.status.value}" + (f": {reason}" if reason else "")
     click.echo(" ".join(text.split()), err=True)
     raise click.exceptions.Exit(1)
