@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from temporalio import activity
 
 from flowkeep.errors import ConfigurationError
-from flowkeep.recording.activity_interceptor import CurrentRun, current_run
+from flowkeep.recording.activity_interceptor import AttemptScope, CurrentRun, current_run
 
 Activity = Callable[..., Any]
 
@@ -38,12 +38,12 @@ class Router:
         return target(*_typed(target, args))
 
     def attempt_scope(
-        self, run: CurrentRun, info: activity.Info
+        self, run: CurrentRun, info: activity.Info, *, threaded: bool
     ) -> AbstractAsyncContextManager[None]:
         """Enter the scope of the instance that the call goes to."""
         owner = getattr(self._find(run, info.workflow_type), "__self__", None)
-        scope: AbstractAsyncContextManager[None] = owner.attempt_scope(run, info)  # type: ignore[union-attr]
-        return scope
+        assert isinstance(owner, AttemptScope)
+        return owner.attempt_scope(run, info, threaded=threaded)
 
     def _target(self) -> Activity:
         run = current_run.get()

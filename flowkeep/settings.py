@@ -67,8 +67,9 @@ class WorkerSettings(_Group):
     """Activity slots per process."""
     max_concurrent_workflow_tasks: int = Field(default=100, ge=2)
     """Workflow task slots per process."""
-    threads: int = Field(default=32, ge=1)
-    """Threads per process for blocking work of activities."""
+    threads: int = Field(default=100, ge=1)
+    """Most threads per process for blocking work of activities; started when needed, and never
+    fewer than activity slots."""
     graceful_shutdown_seconds: float = Field(default=30.0, ge=0)
     """How long running activities may finish after SIGTERM."""
     max_connections_per_source: int = Field(default=4, ge=1)

@@ -30,6 +30,7 @@ from flowkeep.workflows.map_chunk import MapChunk
 logger = logging.getLogger(__name__)
 
 _EAGER_RESERVATIONS = 100
+_HEARTBEAT_THROTTLE = timedelta(seconds=5)
 _ALREADY_OURS = ("client", "workflows", "activities", "task_queue", "activity_executor")
 
 
@@ -67,7 +68,10 @@ class Worker:
         settings = workflow_client.settings.worker
         self.client = workflow_client
         self.task_queue = task_queue or settings.task_queue
-        self._executor = ThreadPoolExecutor(settings.threads, thread_name_prefix="flowkeep")
+        slots = options.get("max_concurrent_activities") or settings.max_concurrent_activities
+        self._executor = ThreadPoolExecutor(
+            max(settings.threads, slots), thread_name_prefix="flowkeep"
+        )
         self._registration = _registration(workflow_classes, workflow_activities)
         self._bind()
         self._worker = self._build(options)
@@ -132,6 +136,8 @@ class Worker:
             "max_concurrent_activities": settings.max_concurrent_activities,
             "max_concurrent_workflow_tasks": settings.max_concurrent_workflow_tasks,
             "graceful_shutdown_timeout": timedelta(seconds=settings.graceful_shutdown_seconds),
+            # Cancellation reaches an activity with a heartbeat; the SDK would hold most back.
+            "max_heartbeat_throttle_interval": _HEARTBEAT_THROTTLE,
             "max_eager_activity_reservations_per_workflow_task": _EAGER_RESERVATIONS,
         }
         try:

@@ -16,6 +16,7 @@ from flowkeep.activities.services import Services, WorkerServices
 from flowkeep.contracts import CheckResult, PreflightResult, StateType
 from flowkeep.errors import ConfigurationError, InvalidInput, LedgerUnavailable, NotFound
 from flowkeep.recording.activity_interceptor import CurrentRun, heartbeat_listener
+from flowkeep.statestore.state import bind as bind_state
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -158,18 +159,23 @@ class ActivitiesInterface:
         )
 
     @contextlib.asynccontextmanager
-    async def attempt_scope(self, run: CurrentRun, info: activity.Info) -> AsyncIterator[None]:
+    async def attempt_scope(
+        self, run: CurrentRun, info: activity.Info, *, threaded: bool
+    ) -> AsyncIterator[None]:
         """Bind services and beat for one attempt, until its record is written."""
         async with contextlib.AsyncExitStack() as stack:
             if self._worker_services is not None:
                 services = Services.bind(self._worker_services, run.ref)
                 await stack.enter_async_context(services.resources)
                 _bind(stack, _services, services)
+                store = self._worker_services.store
+                stack.enter_context(bind_state(store.state, run.ref.tenant_id))
             if info.heartbeat_timeout and not info.is_local:
                 beat = Heartbeat(
                     info.heartbeat_timeout.total_seconds(),
                     self.no_progress_timeout.total_seconds(),
                     info.heartbeat_details,
+                    threaded=threaded,
                 )
                 _bind(stack, _heartbeat, beat)
                 _bind(stack, heartbeat_listener, beat.heard)

@@ -266,13 +266,13 @@ def _unavailable(error: RPCError) -> TemporalUnavailable:
 
 
 def _why(error: WorkflowFailureError) -> tuple[RunStatus, str]:
-    from temporalio.exceptions import CancelledError, TerminatedError, TimeoutError
+    from temporalio import exceptions
 
     cause = error.cause
     status = RunStatus.FAILED
-    if isinstance(cause, CancelledError | TerminatedError):
+    if isinstance(cause, exceptions.CancelledError | exceptions.TerminatedError):
         status = RunStatus.CANCELLED
-    elif isinstance(cause, TimeoutError):
+    elif isinstance(cause, exceptions.TimeoutError):
         status = RunStatus.TIMED_OUT
     texts: list[str] = []
     current: BaseException | None = cause

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 import uuid_utils.compat as uuids
+from pydantic_core import to_jsonable_python
 from temporalio.client import WorkflowExecutionDescription
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -40,7 +41,7 @@ from flowkeep.errors import (
     OpenRunExists,
     TemporalUnavailable,
 )
-from flowkeep.statestore.secrets import extract_secrets
+from flowkeep.statestore.secrets import extract_secrets, replace_references
 
 if TYPE_CHECKING:
     from flowkeep.clients.workflow import WorkflowClient
@@ -160,7 +161,7 @@ class Starter:
         """Deal with an open run of this workflow_id; None means: try again."""
         run = await self._store.runs.get(request.tenant_id, run_id)
         description = await self._describe(run.workflow_id)
-        if description is None or await _run_id_of(description) != run.id:
+        if description is None or await self._run_id_of(description) != run.id:
             if run.status is not RunStatus.PENDING:
                 await self._close_lost(request.tenant_id, run)
                 return None
@@ -198,7 +199,7 @@ class Starter:
             return
         stored = await self._store.secrets.resolve(request.tenant_id, run.inputs)
         clean, found = extract_secrets(request.arguments)
-        given = _fill(clean, {str(key): value for key, value in found.items()})
+        given = to_jsonable_python(replace_references(clean, found), serialize_unknown=True)
         if stored != given:
             raise Conflict(
                 f"workflow_id {run.workflow_id!r} runs with other arguments (run {run.id})",
@@ -233,7 +234,7 @@ class Starter:
                         description = await self._describe(request.workflow_id)
                         if description is None:
                             continue
-                        if await _run_id_of(description) == run_id:
+                        if await self._run_id_of(description) == run_id:
                             return await self._accepted(request, run_id, description, found)
                         if described_status(description).terminal:
                             reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE
@@ -244,7 +245,7 @@ class Starter:
                         if not _passing(error):
                             raise await self._refused(request, run_id, error) from error
                         description = await self._describe(request.workflow_id)
-                        if description is not None and await _run_id_of(description) == run_id:
+                        if description is not None and await self._run_id_of(description) == run_id:
                             return await self._accepted(request, run_id, description, found)
                     await asyncio.sleep(delay)
                     delay = min(delay * 2, 2.0)
@@ -310,9 +311,7 @@ class Starter:
             "WORKFLOW_ID_TAKEN",
             f"workflow_id {request.workflow_id!r} is taken by a workflow started elsewhere",
         )
-        other = await _run_id_of(description) or derive_run_id(
-            self._temporal.namespace, request.workflow_id, _first_run_id(description)
-        )
+        other = await self._run_id_of(description)
         await self._store.runs.create(
             request.tenant_id,
             NewRun(
@@ -381,6 +380,15 @@ class Starter:
                 raise TemporalUnavailable(f"Temporal did not answer: {error.message}") from error
             raise
 
+    async def _run_id_of(self, description: WorkflowExecutionDescription) -> UUID:
+        """Return our id of a described run: the memo says it, else it is derived."""
+        memo = (await description.memo()).get(HEADER)
+        if isinstance(memo, dict) and memo.get("run_id"):
+            return UUID(memo["run_id"])
+        return derive_run_id(
+            self._temporal.namespace, description.id, _first_run_id(description)
+        )
+
     def _handle(
         self,
         tenant_id: str,
@@ -398,14 +406,6 @@ class Starter:
             temporal_run_id=temporal_run_id,
             created=created,
         )
-
-
-async def _run_id_of(description: WorkflowExecutionDescription) -> UUID | None:
-    """Return the run id that the memo names, or None when it is not ours."""
-    memo = (await description.memo()).get(HEADER)
-    if not isinstance(memo, dict) or not memo.get("run_id"):
-        return None
-    return UUID(memo["run_id"])
 
 
 def _first_run_id(description: WorkflowExecutionDescription) -> str:

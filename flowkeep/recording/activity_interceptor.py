@@ -2,6 +2,9 @@
 
 import asyncio
 import contextlib
+import contextvars
+import functools
+import inspect
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
@@ -50,9 +53,15 @@ class AttemptScope(Protocol):
     """An object whose methods are activities may wrap each attempt, its recording included."""
 
     def attempt_scope(
-        self, run: CurrentRun, info: activity.Info
+        self, run: CurrentRun, info: activity.Info, *, threaded: bool
     ) -> AbstractAsyncContextManager[None]:
-        """Return what is entered before the attempt and left after its record."""
+        """Return what is entered before the attempt and left after its record.
+
+        Args:
+            run: The run it belongs to.
+            info: Temporal's information.
+            threaded: Whether the activity is a plain function that runs in a thread.
+        """
         ...
 
 
@@ -104,10 +113,13 @@ class ActivityInbound(ActivityInboundInterceptor):
         if identity is None or identity.run_id is None:
             return await self._execute(input)
         run = CurrentRun(activity_run_ref(identity, info), identity)
+        report = _Report(self._host, input, info, run.ref, header.get("task_key"))
         token = current_run.set(run)
         try:
             async with _scope(input.fn, run, info):
-                return await self._recorded(input, info, run, header.get("task_key"))
+                if not inspect.iscoroutinefunction(input.fn):
+                    input.fn = _in_this_context(input.fn)
+                return await self._recorded(input, report)
         finally:
             current_run.reset(token)
 
@@ -117,10 +129,7 @@ class ActivityInbound(ActivityInboundInterceptor):
         except FlowkeepError as error:
             raise as_application_error(error) from error
 
-    async def _recorded(
-        self, input: ExecuteActivityInput, info: activity.Info, run: CurrentRun, key: str | None
-    ) -> Any:
-        report = _Report(self._host, input, info, run.ref, key)
+    async def _recorded(self, input: ExecuteActivityInput, report: "_Report") -> Any:
         timer = report.schedule_start_row()
         try:
             result = await self._execute(input)
@@ -259,10 +268,29 @@ class _Report:
 async def _scope(fn: Any, run: CurrentRun, info: activity.Info) -> AsyncIterator[None]:
     owner = getattr(fn, "__self__", None)
     if isinstance(owner, AttemptScope):
-        async with owner.attempt_scope(run, info):
+        threaded = not inspect.iscoroutinefunction(fn)
+        async with owner.attempt_scope(run, info, threaded=threaded):
             yield
     else:
         yield
+
+
+def _in_this_context(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a plain function see our context variables: the SDK starts threads without any."""
+    ours = contextvars.copy_context()
+    theirs = activity._current_context  # noqa: SLF001 - the SDK sets its own one per thread
+
+    def call(*args: Any) -> Any:
+        for variable, value in ours.items():
+            if variable is not theirs:
+                variable.set(value)
+        return fn(*args)
+
+    @functools.wraps(fn)
+    def isolated(*args: Any) -> Any:
+        return contextvars.copy_context().run(call, *args)
+
+    return isolated
 
 
 def _judge(error: BaseException) -> tuple[TaskStatus, ErrorInfo]:

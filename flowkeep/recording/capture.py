@@ -96,15 +96,19 @@ def mask(value: Any) -> Any:
     inside text.
     """
     if isinstance(value, dict):
-        return {
-            key: MASK if isinstance(key, str) and _SECRET_KEY.search(key) and item else mask(item)
-            for key, item in value.items()
-        }
+        return {key: MASK if _hides(key, item) else mask(item) for key, item in value.items()}
     if isinstance(value, list):
         return [mask(item) for item in value]
     if isinstance(value, str) and _MAY_HOLD_SECRET.search(value):
         return redact(value)
     return value
+
+
+def _hides(key: Any, item: Any) -> bool:
+    """Tell whether a value stands under the name of a secret and is no mere reference to one."""
+    if not item or not isinstance(key, str) or not _SECRET_KEY.search(key):
+        return False
+    return not (isinstance(item, dict) and "secret_ref" in item)
 
 
 def _message(error: BaseException) -> str:

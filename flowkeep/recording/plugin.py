@@ -12,8 +12,7 @@ from temporalio.contrib.pydantic import PydanticPayloadConverter
 from temporalio.converter import DataConverter, DefaultFailureConverter, DefaultPayloadConverter
 from temporalio.plugin import SimplePlugin
 from temporalio.service import RPCError
-from temporalio.worker import Worker, WorkerConfig, WorkflowRunner
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
+from temporalio.worker import Worker, WorkerConfig
 
 from flowkeep.contracts.identity import HEADER, RECORD_ACTIVITIES, Identity, derive_run_id
 from flowkeep.errors import ConfigurationError
@@ -21,39 +20,11 @@ from flowkeep.recording.activities import record_activities
 from flowkeep.recording.failures import RedactingFailureConverter
 from flowkeep.recording.interceptor import FlowkeepInterceptor
 from flowkeep.recording.recorder import Recorder
+from flowkeep.recording.sandbox import checked_runner
 from flowkeep.settings import RecorderSettings, Settings
 from flowkeep.statestore.store import Store
 
 logger = logging.getLogger(__name__)
-
-PASSTHROUGH_MODULES = (
-    # Ours: immutable and free of I/O at import; re-importing them would only cost time per run.
-    "flowkeep.contracts",
-    "flowkeep.errors",
-    "flowkeep.redaction",
-    "flowkeep.recording",
-    "flowkeep.workflows",
-    "flowkeep.activities",
-    # Reached from workflow files only through activity classes; they load SQLAlchemy and more.
-    "flowkeep.clients",
-    "flowkeep.extraction",
-    "flowkeep.settings",
-    "flowkeep.statestore",
-    "flowkeep.storage",
-    # Heavy libraries: 50 to 170 ms per run each when the sandbox imports them again.
-    "alembic",
-    "cryptography",
-    "obstore",
-    "orjson",
-    "polars",
-    "psycopg",
-    "psycopg_pool",
-    "pyarrow",
-    "sqlalchemy",
-    "structlog",
-    "uuid_utils",
-)
-"""Modules the sandbox shares between runs instead of importing them anew for each."""
 
 _RESOLVED_RUNS = 10_000
 
@@ -82,7 +53,7 @@ class Plugin(SimplePlugin):
             "flowkeep",
             data_converter=_converter,
             interceptors=[FlowkeepInterceptor(self)],
-            workflow_runner=_runner,
+            workflow_runner=checked_runner,
         )
 
     @property
@@ -209,10 +180,3 @@ def _converter(existing: DataConverter | None) -> DataConverter:
     if converter.failure_converter_class is DefaultFailureConverter:
         changes["failure_converter_class"] = RedactingFailureConverter
     return dataclasses.replace(converter, **changes) if changes else converter
-
-
-def _runner(existing: WorkflowRunner | None) -> WorkflowRunner:
-    if not isinstance(existing, SandboxedWorkflowRunner):
-        return existing or _runner(SandboxedWorkflowRunner())
-    restrictions = existing.restrictions.with_passthrough_modules(*PASSTHROUGH_MODULES)
-    return dataclasses.replace(existing, restrictions=restrictions)

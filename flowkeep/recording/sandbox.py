@@ -1,0 +1,107 @@
+"""Temporal's sandbox with our modules passed through, and a check of what workflows drag in."""
+
+import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+from temporalio import workflow
+from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
+
+from flowkeep.errors import ConfigurationError
+
+PASSTHROUGH_MODULES = (
+    # Ours: immutable and free of I/O at import; re-importing them would only cost time per run.
+    "flowkeep.contracts",
+    "flowkeep.errors",
+    "flowkeep.redaction",
+    "flowkeep.recording",
+    "flowkeep.workflows",
+    "flowkeep.activities",
+    # Reached from workflow files only through activity classes; they load SQLAlchemy and more.
+    "flowkeep.clients",
+    "flowkeep.extraction",
+    "flowkeep.settings",
+    "flowkeep.statestore",
+    "flowkeep.storage",
+    # Heavy libraries: 50 to 170 ms per run each when the sandbox imports them again.
+    "alembic",
+    "cryptography",
+    "obstore",
+    "orjson",
+    "polars",
+    "psycopg",
+    "psycopg_pool",
+    "pyarrow",
+    "sqlalchemy",
+    "structlog",
+    "uuid_utils",
+)
+"""Modules the sandbox shares between runs instead of importing them anew for each."""
+
+MOST_MODULES = 20
+"""Most modules of one installed package that a workflow may make the sandbox import per run."""
+
+
+@dataclass(frozen=True)
+class CheckedSandboxRunner(SandboxedWorkflowRunner):
+    """Refuses, when the worker is built, a workflow whose every run would import a library anew."""
+
+    _prepared: list[Any] = field(default_factory=list, init=False, compare=False)
+
+    def prepare_workflow(self, defn: workflow._Definition) -> None:
+        """Load a workflow as the SDK does, then look at what came with it.
+
+        Raises:
+            ConfigurationError: If it drags in an installed package that is not passed through.
+        """
+        self._prepared.clear()
+        super().prepare_workflow(defn)
+        for instance in self._prepared:
+            _check_imports(defn.cls, instance.importer.new_modules)
+        self._prepared.clear()
+
+    def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
+        """Create an instance, for a run or for the check."""
+        instance = super().create_instance(det)
+        if det.randomness_seed == _CHECK_SEED:
+            self._prepared.append(instance)
+        return instance
+
+
+_CHECK_SEED = -1
+"""What the SDK passes when it only loads a workflow to see whether it can."""
+
+
+def checked_runner(existing: WorkflowRunner | None) -> WorkflowRunner:
+    """Return the runner with our modules passed through; a runner of the user's own is kept."""
+    if existing is None:
+        existing = SandboxedWorkflowRunner()
+    if type(existing) is not SandboxedWorkflowRunner:
+        return existing
+    return CheckedSandboxRunner(
+        restrictions=existing.restrictions.with_passthrough_modules(*PASSTHROUGH_MODULES),
+        runner_class=existing.runner_class,
+    )
+
+
+def _check_imports(workflow_class: type, modules: dict[str, ModuleType]) -> None:
+    imported = Counter(
+        name.partition(".")[0]
+        for name, module in modules.items()
+        if module is not sys.modules.get(name) and _is_installed(module)
+    )
+    unwanted = sorted(name for name, count in imported.items() if count > MOST_MODULES)
+    if unwanted:
+        raise ConfigurationError(
+            f"workflow class {workflow_class.__qualname__} makes every run import "
+            f"{', '.join(unwanted)} anew",
+            hint="import it, or the module that imports it, inside "
+            "`with workflow.unsafe.imports_passed_through():`",
+        )
+
+
+def _is_installed(module: ModuleType) -> bool:
+    return "site-packages" in (getattr(module, "__file__", None) or "")
