@@ -177,7 +177,7 @@ class ManifestRef(_Message):
         sha256: Hash of the manifest, hexadecimal.
         counts: Kind to number of rows over all databases.
         parts: Number of files the manifest lists.
-        bytes: Size of these files.
+        total_bytes: Size of these files.
     """
 
     key: str
@@ -185,7 +185,7 @@ class ManifestRef(_Message):
     sha256: str
     counts: dict[str, int]
     parts: int
-    bytes: int
+    total_bytes: int
 
     @property
     def rows(self) -> int:

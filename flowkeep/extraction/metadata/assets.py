@@ -4,7 +4,7 @@ import hashlib
 import io
 import os
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Self
 
 from flowkeep.contracts.extraction import KindAssets, KindResult, PartInfo
@@ -108,7 +108,9 @@ class _AssetFiles:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._open.close()
+        with self._open, suppress(Exception):  # after an error; else it has been closed
+            if self._parquet is not None:
+                self._parquet.close()
 
     @property
     def bytes(self) -> int:

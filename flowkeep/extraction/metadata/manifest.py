@@ -81,7 +81,7 @@ def write_manifest(
         sha256=hashlib.sha256(content).hexdigest(),
         counts={one.kind: one.rows for one in fetched},
         parts=len(parts),
-        bytes=sum(part.bytes for part in parts),
+        total_bytes=sum(part.bytes for part in parts),
     )
 
 

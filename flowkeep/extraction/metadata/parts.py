@@ -6,7 +6,7 @@ The temporary file has no name, so a killed process leaves nothing behind.
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from flowkeep.contracts.extraction import PartInfo
@@ -86,8 +86,9 @@ class PartWriter:
 
     def abandon(self) -> None:
         """Throw away the part that is being written."""
-        if self._file is not None:
-            self._file.close()
+        if self._writer is not None and self._file is not None:
+            with self._file, suppress(Exception):  # whatever kept it from being finished
+                self._writer.close()
 
 
 def open_parquet(file: IO[bytes], schema: "pa.Schema") -> "pq.ParquetWriter":

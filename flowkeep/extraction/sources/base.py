@@ -133,5 +133,9 @@ class Source(ABC):
         """Return all schemas of the session's database, by name, system schemas included."""
 
     @abstractmethod
+    def is_system_schema(self, name: str) -> bool:
+        """Return whether a schema is the server's own."""
+
+    @abstractmethod
     def closed_schemas(self, session: Session, schemas: list[str]) -> list[str]:
         """Return those of `schemas` whose objects the role may not use."""

@@ -114,6 +114,10 @@ class PostgreSQLSource(Source):
         """Return all schemas but those of temporary objects, which belong to other sessions."""
         return [row[0] for row in session.rows(Statement(_LIST_SCHEMAS, {}))]
 
+    def is_system_schema(self, name: str) -> bool:
+        """Return whether the name is reserved by PostgreSQL."""
+        return name == "information_schema" or name.startswith("pg_")
+
     def closed_schemas(self, session: Session, schemas: list[str]) -> list[str]:
         """Return the schemas without USAGE: catalogued in full, but the role cannot query them."""
         return [row[0] for row in session.rows(Statement(_CLOSED_SCHEMAS, {"schemas": schemas}))]

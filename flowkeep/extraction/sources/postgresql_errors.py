@@ -81,6 +81,12 @@ def statement_error(error: "psycopg.Error", target: str, text: str) -> FlowkeepE
         return SourceUnavailable(f"reading {target} failed: {text}", hint=hint)
     if state == "42501":
         return _refused(target, text, "grant the role what the statement reads")
+    if state in ("22021", "22P05"):
+        return ConfigurationError(
+            f"reading {target} failed: {text}",
+            hint="rename what cannot be told in the client encoding, UTF-8, or leave it out",
+            code="SOURCE_ENCODING",
+        )
     return ConfigurationError(
         f"{target} rejected the statement: {text}",
         hint="correct the SQL of this kind",

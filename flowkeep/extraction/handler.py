@@ -1,0 +1,251 @@
+"""Checking and browsing a source before anything is extracted."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from flowkeep.contracts import CheckResult, PreflightResult
+from flowkeep.errors import ConfigurationError, FlowkeepError, InvalidInput
+from flowkeep.extraction.credentials import SourceCredentials
+from flowkeep.extraction.options import ExtractionOptions
+from flowkeep.extraction.sources.base import Session, Source
+from flowkeep.extraction.sources.postgresql import PostgreSQLSource
+from flowkeep.storage import Storage
+
+_EXAMPLES = 5
+
+
+class HandlerInterface(ABC):
+    """What a handler can do. Its methods may block: they are called in a thread.
+
+    Overrides may also be `async def`.
+    """
+
+    @abstractmethod
+    def load(self, credentials: Mapping[str, Any]) -> Any:
+        """Take the credentials; called before everything else.
+
+        Args:
+            credentials: As `SourceCredentials` takes them.
+        """
+
+    @abstractmethod
+    def test_auth(self) -> Any:
+        """Return True when a login works, else raise an error that says why."""
+
+    @abstractmethod
+    def preflight_check(self, arguments: Mapping[str, Any]) -> Any:
+        """Return a `PreflightResult` with one `CheckResult` per check.
+
+        Args:
+            arguments: The arguments of the run.
+        """
+
+    @abstractmethod
+    def fetch_metadata(self, kind: str = "databases", database: str | None = None) -> Any:
+        """Return names to choose from.
+
+        Args:
+            kind: `databases` or `schemas`.
+            database: The database whose schemas are meant.
+        """
+
+
+class SQLHandler(HandlerInterface):
+    """Handler of a SQL source. Subclass it to check more.
+
+    Args:
+        storage: Where files will go; checked by the preflight when given.
+        output_prefix: Folder in it that the run will write to.
+        source_class: Class of the source; the class attribute when left out.
+        max_connections: Most connections of this process to the source.
+    """
+
+    source_class: ClassVar[type[Source]] = PostgreSQLSource
+
+    def __init__(
+        self,
+        storage: Storage | None = None,
+        output_prefix: str = "",
+        *,
+        source_class: type[Source] | None = None,
+        max_connections: int = 4,
+    ) -> None:
+        self._storage = storage
+        self._output_prefix = output_prefix
+        self._class = source_class or self.source_class
+        self._max_connections = max_connections
+        self._source: Source | None = None
+
+    @property
+    def source(self) -> Source:
+        """The source.
+
+        Raises:
+            ConfigurationError: If `load` was not called.
+        """
+        if self._source is None:
+            raise ConfigurationError("the handler has no credentials", hint="call load() first")
+        return self._source
+
+    def load(self, credentials: Mapping[str, Any]) -> None:
+        """Make the source; connects to nothing yet.
+
+        Raises:
+            ConfigurationError: If the credentials cannot be used; names the field.
+        """
+        self._source = self._class(
+            SourceCredentials.read(credentials), max_connections=self._max_connections
+        )
+
+    def test_auth(self) -> bool:
+        """Log in once.
+
+        Raises:
+            ConfigurationError: If host, database, role or password are wrong.
+            SourceUnavailable: If the server cannot be reached now.
+        """
+        with self.source.session():
+            return True
+
+    def preflight_check(self, arguments: Mapping[str, Any]) -> PreflightResult:
+        """Check connection, version, rights, filters and output.
+
+        Args:
+            arguments: The arguments of the run; `metadata` and `credentials` are read, the latter
+                unless `load` was called.
+
+        Raises:
+            SourceUnavailable: If server or store cannot be reached now: worth another try.
+        """
+        checks: list[CheckResult] = []
+        try:
+            options = ExtractionOptions.read(arguments.get("metadata"))
+            if self._source is None:
+                self.load(arguments.get("credentials") or {})
+        except (InvalidInput, ConfigurationError) as error:
+            checks.append(_failed("arguments", error))
+            return PreflightResult(checks=[*checks, *self._check_output()])
+        checks.append(CheckResult(name="arguments", ok=True, message="they are complete"))
+        unmatched = set(options.include_schemas), set(options.exclude_schemas)
+        for database in options.databases or (self.source.default_database,):
+            found, schemas = self._check_database(database, options)
+            checks += found
+            for names in unmatched:
+                names.difference_update(schemas)
+        if all(check.ok for check in checks):
+            checks += _check_filter(*unmatched)
+        return PreflightResult(checks=[*checks, *self._check_output()])
+
+    def fetch_metadata(
+        self, kind: str = "databases", database: str | None = None
+    ) -> list[dict[str, str]]:
+        """List databases, or the schemas of one, for people to choose from.
+
+        Args:
+            kind: `databases` or `schemas`.
+            database: The database whose schemas are meant; the credentials' when left out.
+
+        Returns:
+            One object per name: `database_name`, and `schema_name` for schemas.
+
+        Raises:
+            InvalidInput: If `kind` is neither.
+            ConfigurationError: If the login fails.
+            SourceUnavailable: If the server cannot be reached now.
+        """
+        if kind not in ("databases", "schemas"):
+            raise InvalidInput(f"kind {kind!r} cannot be listed", hint="use databases or schemas")
+        with self.source.session(database) as session:
+            if kind == "databases":
+                return [{"database_name": name} for name in self.source.list_databases(session)]
+            return [
+                {"database_name": session.info.database, "schema_name": name}
+                for name in self.source.list_schemas(session)
+            ]
+
+    def _check_database(
+        self, database: str, options: ExtractionOptions
+    ) -> tuple[list[CheckResult], list[str]]:
+        """Return the checks of one database, and the names of its schemas."""
+        name = f"connection to {database}"
+        try:
+            with self.source.session(database) as session:
+                info = session.info
+                right, sentence = self.source.check_version(info)
+                schemas = self.source.list_schemas(session)
+                checks = [
+                    CheckResult(name=name, ok=True, message=f"as {info.role}"),
+                    CheckResult(name="version", ok=right, message=sentence),
+                    self._check_rights(session, database, schemas, options),
+                ]
+                return checks, schemas
+        except ConfigurationError as error:
+            return [_failed(name, error)], []
+
+    def _check_rights(
+        self, session: Session, database: str, schemas: list[str], options: ExtractionOptions
+    ) -> CheckResult:
+        own = [name for name in schemas if not self.source.is_system_schema(name)]
+        wanted = set(options.include_schemas or own) - set(options.exclude_schemas)
+        closed = self.source.closed_schemas(session, [name for name in schemas if name in wanted])
+        message = "the catalogue shows all objects; "
+        message += (
+            f"{session.info.role} lacks USAGE on {_some(closed)}, whose data it cannot query"
+            if closed
+            else f"{session.info.role} may use every schema"
+        )
+        return CheckResult(
+            name=f"visibility in {database}", ok=not closed, message=message, level="warning"
+        )
+
+    def _check_output(self) -> list[CheckResult]:
+        if self._storage is None:
+            return []
+        return [_attempt("output", self._write_probe)]
+
+    def _write_probe(self) -> str:
+        assert self._storage is not None
+        self._storage.check_writable(self._output_prefix)
+        return f"{self._storage.url} can be written to"
+
+
+def _check_filter(included: set[str], excluded: set[str]) -> list[CheckResult]:
+    """Judge the names that no database has."""
+    checks = [
+        CheckResult(
+            name="schemas",
+            ok=not included,
+            message=f"metadata.include_schemas names {_some(sorted(included))}, which no database "
+            "has: names are exact, with upper and lower case"
+            if included
+            else "every schema that is named exists",
+        )
+    ]
+    if excluded:
+        checks.append(
+            CheckResult(
+                name="excluded schemas",
+                ok=False,
+                level="warning",
+                message=f"metadata.exclude_schemas names {_some(sorted(excluded))}, which no "
+                "database has",
+            )
+        )
+    return checks
+
+
+def _attempt(name: str, check: Callable[[], str]) -> CheckResult:
+    try:
+        return CheckResult(name=name, ok=True, message=check())
+    except ConfigurationError as error:
+        return _failed(name, error)
+
+
+def _failed(name: str, error: FlowkeepError) -> CheckResult:
+    return CheckResult(name=name, ok=False, message=str(error))
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(names[:_EXAMPLES])
+    return shown if len(names) <= _EXAMPLES else f"{shown} and {len(names) - _EXAMPLES} more"
