@@ -18,6 +18,8 @@ from temporalio.service import GrpcCompression
 from temporalio.worker import Worker
 
 LIMIT = timedelta(seconds=30)
+ANSWER = "answer: "
+"""In front of each line that answers a phase."""
 TASK_QUEUE = "benchmark"
 TIMER = timedelta(milliseconds=50)
 
@@ -130,9 +132,9 @@ async def serve(address: str, *, tuned: bool) -> None:
     async with load.worker():
         await load.rate("remote", 3, 16, 8)  # warm up
         await load.rate("local", 3, 16, 8)
-        print(json.dumps("ready"), flush=True)
+        print(ANSWER + json.dumps("ready"), flush=True)
         while line := await asyncio.to_thread(sys.stdin.readline):
-            print(json.dumps(await PHASES[line.strip()](load)), flush=True)
+            print(ANSWER + json.dumps(await PHASES[line.strip()](load)), flush=True)
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from subprocess import PIPE
 
-from benchmarks._engine_load import PHASES
+from benchmarks._engine_load import ANSWER, PHASES
 from flowkeep.local_engine import LocalEngine
 
 VARIANTS = ("defaults", "tuned")
@@ -62,10 +62,11 @@ class Child:
 
     async def answer(self) -> object:
         assert self._process.stdout is not None
-        line = await self._process.stdout.readline()
-        if not line:
-            raise RuntimeError("the process that makes the load ended")
-        return json.loads(line)
+        while line := (await self._process.stdout.readline()).decode():
+            if line.startswith(ANSWER):
+                return json.loads(line.removeprefix(ANSWER))
+            _say(line.rstrip())  # the SDK's core logs to standard output
+        raise RuntimeError("the process that makes the load ended")
 
     async def stop(self) -> None:
         assert self._process.stdin is not None
