@@ -178,6 +178,7 @@ async def open_pause(
         INSERT INTO {schema}.run_pause (id, run_id, tenant_id, reason, paused_at, paused_by)
         VALUES (:id, :run_id, :tenant_id, :reason, now(), :actor)
         ON CONFLICT (run_id) WHERE resumed_at IS NULL DO NOTHING
+        RETURNING id
         """,
         {
             "id": uuid4(),
@@ -187,7 +188,7 @@ async def open_pause(
             "actor": actor,
         },
     )
-    return opened.rowcount == 1
+    return opened.first() is not None
 
 
 async def close_pause(
@@ -203,8 +204,9 @@ async def close_pause(
         update(run_pause)
         .where(run_pause.c.run_id == run_id, run_pause.c.resumed_at.is_(None))
         .values(resumed_at=at or func.now(), resumed_by=actor, payload=patch or None)
+        .returning(run_pause.c.id)
     )
-    return closed.rowcount == 1
+    return closed.first() is not None
 
 
 async def is_paused(session: Session, run_id: UUID) -> bool:

@@ -72,11 +72,13 @@ async def open_segment(
             source=int(source),
         )
         .on_conflict_do_nothing()
+        .returning(run_segment.c.seq)
     )
-    if inserted.rowcount and later:
+    new = inserted.first() is not None
+    if new and later:
         told = {"temporal_run_id": temporal_run_id, "kind": (kind or guess).value}
         await append(session, row, EventKind.SEGMENT_STARTED, told)
-    return bool(inserted.rowcount)
+    return new
 
 
 async def list_segments(session: Session, tenant_id: str, run_id: UUID) -> Sequence[Segment]:
