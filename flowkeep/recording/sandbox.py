@@ -26,6 +26,11 @@ PASSTHROUGH_MODULES = (
     "flowkeep.settings",
     "flowkeep.statestore",
     "flowkeep.storage",
+    # Reached from one-file programs, whose workflow classes stand beside the worker's start.
+    "flowkeep.registration",
+    "flowkeep.router",
+    "flowkeep.unregistered",
+    "flowkeep.worker",
     # Heavy libraries: 50 to 170 ms per run each when the sandbox imports them again.
     "alembic",
     "cryptography",
