@@ -19,6 +19,8 @@ from temporalio.exceptions import (
 from temporalio.worker import (
     ContinueAsNewInput,
     ExecuteWorkflowInput,
+    HandleSignalInput,
+    HandleUpdateInput,
     StartActivityInput,
     StartChildWorkflowInput,
     StartLocalActivityInput,
@@ -61,9 +63,15 @@ class RunTracker:
         self._explicit: dict[str, int] = {}
         self._payload: Any = None
 
-    def begin(self, input: ExecuteWorkflowInput) -> None:
-        """Read the start header, or derive the identity when there is none."""
-        value = read_header(input.headers)
+    def begin(self) -> None:
+        """Read the start header, or derive the identity when there is none.
+
+        A message that came with the first workflow task is handled before the workflow's own code
+        begins, so whoever comes first does this.
+        """
+        if self._payload is not None:
+            return
+        value = read_header(workflow.info().headers)
         start = None if value is None else Identity.from_header(value)
         self.started_with_header = start is not None
         self.identity = workflow_identity(start, workflow.info())
@@ -162,7 +170,7 @@ class WorkflowInbound(WorkflowInboundInterceptor):
         Never in `finally`: eviction and continue-as-new unwind through here too and are no end
         of the run.
         """
-        self._tracker.begin(input)
+        self._tracker.begin()
         try:
             result = await _run(super().execute_workflow(input), input.type)
         except asyncio.CancelledError as error:
@@ -177,6 +185,16 @@ class WorkflowInbound(WorkflowInboundInterceptor):
             raise
         await self._close(input, RunStatus.SUCCEEDED, outputs=result)
         return result
+
+    async def handle_signal(self, input: HandleSignalInput) -> None:
+        """Make sure that the handler's commands know whose they are."""
+        self._tracker.begin()
+        await super().handle_signal(input)
+
+    async def handle_update_handler(self, input: HandleUpdateInput) -> Any:
+        """Make sure that the handler's commands know whose they are."""
+        self._tracker.begin()
+        return await super().handle_update_handler(input)
 
     async def _close(
         self,
