@@ -33,8 +33,11 @@ _TEMPORAL_DETAILS = ("temporal_workflow", "temporal_activity")
 _RENAMED = {"run_id": "temporal_run_id", "workflow_run_id": "temporal_run_id"}
 """What Temporal calls its run id; `run_id` is ours."""
 
-_DROPPED = {"message", "asctime", "taskName", "workflow_info", "activity_info", "temporal_log"}
+_DROPPED = {"message", "asctime", "taskName", "workflow_info", "activity_info"}
 """Attributes that other formatters leave on a record, or that repeat the named fields whole."""
+
+_CORE_FIELD_LENGTH = 500
+"""Longest text of a field of Temporal's core: it prints whole failures, which are logged anyway."""
 
 _KEPT_BY_LOGGING = {"exc_info", "stack_info"}
 _DEEPEST = 6
@@ -88,6 +91,28 @@ def configure(
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
+
+
+def forward_core_logs() -> None:
+    """Send what Temporal's core (the native part of its SDK) logs through the same handler.
+
+    Call it before the first client is made; later it changes nothing for clients that exist. Left
+    out, the core writes to standard error by itself, in a format of its own.
+    """
+    from temporalio import runtime
+
+    forwarding = runtime.LogForwardingConfig(
+        logger=logging.getLogger("temporalio.core"),
+        append_target_to_name=False,
+        prepend_target_on_message=False,
+        append_log_fields_to_message=False,
+    )
+    logs = runtime.LoggingConfig(
+        filter=runtime.TelemetryFilter(core_level="WARN", other_level="ERROR"),
+        forwarding=forwarding,
+    )
+    made = runtime.Runtime(telemetry=runtime.TelemetryConfig(logging=logs))
+    runtime.Runtime.set_default(made, error_if_already_set=False)
 
 
 def silence() -> None:
@@ -191,19 +216,32 @@ _CALL: list[Processor] = [
 
 
 def _flatten(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Bring the fields of our loggers and of Temporal's to the top level."""
+    """Bring the fields of our loggers, of Temporal's and of its core to the top level."""
     for name in _DROPPED:
         event.pop(name, None)
     for attribute in _TEMPORAL_DETAILS:
         details = event.pop(attribute, None)
         if isinstance(details, Mapping):
-            for key, value in details.items():
-                name = str(key)
-                event.setdefault(_RENAMED.get(name, name), value)
+            _merge(event, details)
+    core = getattr(event.pop("temporal_log", None), "fields", {})
+    short = {key: _shortened(value) for key, value in core.items()}
+    _merge(event, short)
     message = event["event"]
     event.update(event.pop(_FIELDS, {}))
     event["event"] = message
     return event
+
+
+def _merge(event: EventDict, details: Mapping[Any, Any]) -> None:
+    """Add what Temporal says, in our words, where nothing of that name stands yet."""
+    for key, value in details.items():
+        name = str(key)
+        event.setdefault(_RENAMED.get(name, name), value)
+
+
+def _shortened(value: Any) -> Any:
+    # Redacted first: what is cut in two may no longer look like a secret.
+    return redact(value)[:_CORE_FIELD_LENGTH] if isinstance(value, str) else value
 
 
 def _timestamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -43,6 +43,7 @@ async def work(settings: Settings, targets: list[str], task_queue: str | None) -
     spawned = multiprocessing.parent_process() is not None
     if spawned:
         telemetry.configure(settings.telemetry, process=_process_name())
+    telemetry.forward_core_logs()
     try:
         async with await WorkflowClient.connect(settings) as client:
             worker = await build_worker(client, load_targets(targets), task_queue)

@@ -45,6 +45,17 @@ class CliFlow(SequenceWorkflow):
         return [activities.first, activities.second]
 
 
+@workflow.defn
+class CliBug(CliFlow):
+    """Has a bug, and waits for its repair instead of failing."""
+
+    suspend_on_bug = True
+
+    async def run(self, workflow_config: Any) -> Any:
+        """Raise."""
+        raise KeyError("a bug")
+
+
 class Undecorated(CliFlow):
     """A base that is no workflow itself."""
 
