@@ -15,7 +15,7 @@ from flowkeep.contracts.identity import MAP_CHUNK_TYPE
 from flowkeep.errors import ConfigurationError
 from flowkeep.router import route
 from flowkeep.workflows.base import WorkflowInterface
-from flowkeep.workflows.declared import ALWAYS_FIRST, activity_name, declared_names, flatten
+from flowkeep.workflows.declared import activity_name, declared_names, flatten
 
 Activity = Callable[..., Any]
 
@@ -156,7 +156,7 @@ class Registration:
             getattr(instance, name)
             for instance in self.instances
             if isinstance(instance, ActivitiesInterface) and self._serves(instance)
-            for name in sorted(ALWAYS_FIRST)
+            for name in sorted(instance.base_activities)
         ]
 
     def _serves(self, instance: ActivitiesInterface) -> bool:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -179,14 +180,14 @@ class Bucket(BaseHTTPRequestHandler):
             return self._answer(404, b"<Error><Code>NoSuchBucket</Code></Error>")
         if self.path.endswith("refused"):
             return self._answer(403, b"<Error><Code>AccessDenied</Code></Error>")
-        self.server.objects[self.path] = body  # type: ignore[attr-defined]
+        self.server.objects[unquote(self.path)] = body  # type: ignore[attr-defined]
         return self._answer(200, b"")
 
     def do_HEAD(self) -> None:
         self.do_GET()
 
     def do_GET(self) -> None:
-        found = self.server.objects.get(self.path)  # type: ignore[attr-defined]
+        found = self.server.objects.get(unquote(self.path))  # type: ignore[attr-defined]
         if found is None:
             return self._answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
         return self._answer(200, found)
@@ -195,9 +196,11 @@ class Bucket(BaseHTTPRequestHandler):
         """Delete the objects that the body lists."""
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         folder = self.path.partition("?")[0]
-        for key in re.findall("<Key>(.*?)</Key>", body):
+        keys = re.findall("<Key>(.*?)</Key>", body)
+        for key in keys:
             self.server.objects.pop(f"{folder}/{key}", None)  # type: ignore[attr-defined]
-        self._answer(200, b"<DeleteResult></DeleteResult>")
+        done = "".join(f"<Deleted><Key>{key}</Key></Deleted>" for key in keys)
+        self._answer(200, f"<DeleteResult>{done}</DeleteResult>".encode())
 
     def _answer(self, status: int, body: bytes) -> None:
         self.send_response(status)

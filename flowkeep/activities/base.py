@@ -42,12 +42,15 @@ class ActivitiesInterface:
         handler_class: Class that checks and browses the source system.
         transformer_class: Class that turns raw rows into assets.
         no_progress_timeout: How long an attempt may be silent before it counts as hung.
+        base_activities: Names of what the base workflow calls by itself; the Worker registers
+            these whether `get_activities` lists them or not.
     """
 
     client_class: ClassVar[type[Any] | None] = None
     handler_class: ClassVar[type[Any] | None] = None
     transformer_class: ClassVar[type[Any] | None] = None
     no_progress_timeout: ClassVar[timedelta] = timedelta(minutes=15)
+    base_activities: ClassVar[frozenset[str]] = frozenset({"get_workflow_args", "preflight_check"})
 
     _worker_services: WorkerServices | None = None
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -168,6 +168,18 @@ class OrphanReport(_Message):
     findings: list[str] = Field(default_factory=list)
 
 
+class FinishResult(_Message):
+    """How an extraction ended, or what has to be read again before it can end.
+
+    Attributes:
+        manifest: The manifest; null when kinds have to be read again.
+        orphans: What did not fit together.
+    """
+
+    manifest: "ManifestRef | None" = None
+    orphans: OrphanReport = OrphanReport()
+
+
 class ManifestRef(_Message):
     """Where the manifest of a finished extraction lies.
 
@@ -191,3 +203,25 @@ class ManifestRef(_Message):
     def rows(self) -> int:
         """Rows over all kinds."""
         return sum(self.counts.values())
+
+
+class ExtractionResult(_Message):
+    """What an extraction workflow returns.
+
+    Attributes:
+        key: Key of the manifest; null when the workflow's list fetches nothing.
+        url: Storage URL and key of the manifest, without credentials.
+        sha256: Hash of the manifest, hexadecimal.
+        counts: Kind to number of rows over all databases.
+        parts: Number of files the manifest lists.
+        total_bytes: Size of these files.
+        results: Activities that are not the base's own, to what they returned.
+    """
+
+    key: str | None = None
+    url: str | None = None
+    sha256: str | None = None
+    counts: dict[str, int] = Field(default_factory=dict)
+    parts: int = 0
+    total_bytes: int = 0
+    results: dict[str, Any] = Field(default_factory=dict)

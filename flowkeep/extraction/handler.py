@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from flowkeep.contracts import CheckResult, PreflightResult
 from flowkeep.errors import ConfigurationError, FlowkeepError, InvalidInput
@@ -20,6 +20,24 @@ class HandlerInterface(ABC):
 
     Overrides may also be `async def`.
     """
+
+    @classmethod
+    def create(
+        cls,
+        storage: Storage,
+        output_prefix: str,
+        source_class: type[Source] | None,
+        max_connections: int,
+    ) -> Self:
+        """Make the handler of one attempt; override to keep what is offered.
+
+        Args:
+            storage: Where files will go.
+            output_prefix: Folder in it that the run will write to.
+            source_class: The activities' `client_class`.
+            max_connections: Most connections of this process to the source.
+        """
+        return cls()
 
     @abstractmethod
     def load(self, credentials: Mapping[str, Any]) -> Any:
@@ -76,6 +94,19 @@ class SQLHandler(HandlerInterface):
         self._class = source_class or self.source_class
         self._max_connections = max_connections
         self._source: Source | None = None
+
+    @classmethod
+    def create(
+        cls,
+        storage: Storage,
+        output_prefix: str,
+        source_class: type[Source] | None,
+        max_connections: int,
+    ) -> Self:
+        """Make the handler of one attempt; see `HandlerInterface.create`."""
+        return cls(
+            storage, output_prefix, source_class=source_class, max_connections=max_connections
+        )
 
     @property
     def source(self) -> Source:

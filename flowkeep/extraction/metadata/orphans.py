@@ -15,8 +15,6 @@ from flowkeep.storage import Storage
 if TYPE_CHECKING:
     import polars as pl
 
-REFETCHES = 2
-"""How often older kinds are read again before the run fails."""
 _EXAMPLES = 3
 
 

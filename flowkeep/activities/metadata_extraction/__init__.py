@@ -1,0 +1,1 @@
+"""Activities of metadata extractions, one module per sort of source."""

@@ -1,0 +1,230 @@
+"""Activities that extract the metadata of a SQL database."""
+
+import asyncio
+import inspect
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, TypeVar
+
+from temporalio import activity
+
+from flowkeep.activities.base import ActivitiesInterface
+from flowkeep.contracts import CheckResult, PreflightResult
+from flowkeep.contracts.extraction import FetchResult, FinishResult, TransformResult
+from flowkeep.errors import ConfigurationError, Incomplete
+from flowkeep.extraction.credentials import SourceCredentials
+from flowkeep.extraction.handler import SQLHandler
+from flowkeep.extraction.metadata.extraction import MetadataExtraction
+from flowkeep.extraction.metadata.keys import RunLocation
+from flowkeep.extraction.metadata.transform import Transformer
+from flowkeep.extraction.options import ExtractionOptions
+from flowkeep.extraction.sources.postgresql import PostgreSQLSource
+
+T = TypeVar("T")
+
+Arguments = dict[str, Any]
+
+
+class BaseSQLMetadataExtractionActivities(ActivitiesInterface):
+    """Reads the catalogue of a SQL database; the arguments say which.
+
+    The arguments hold `credentials` (see `SourceCredentials`) and, where the defaults do not fit,
+    `metadata` (see `ExtractionOptions`). Every activity takes them as its only argument.
+
+    Attributes:
+        client_class: Class of the source, a `Source`.
+        handler_class: Class that checks and browses the source, a `HandlerInterface`.
+        transformer_class: Class that makes entities of raw rows, a `Transformer`.
+        fetch_database_sql: SQL that replaces the source's own for databases.
+        fetch_schema_sql: The same for schemas.
+        fetch_table_sql: The same for tables and views.
+        fetch_column_sql: The same for columns.
+        fetch_procedure_sql: The same for functions and procedures.
+    """
+
+    client_class: ClassVar[type[Any] | None] = PostgreSQLSource
+    handler_class: ClassVar[type[Any] | None] = SQLHandler
+    transformer_class: ClassVar[type[Any] | None] = Transformer
+
+    fetch_database_sql: ClassVar[str | None] = None
+    fetch_schema_sql: ClassVar[str | None] = None
+    fetch_table_sql: ClassVar[str | None] = None
+    fetch_column_sql: ClassVar[str | None] = None
+    fetch_procedure_sql: ClassVar[str | None] = None
+
+    base_activities: ClassVar[frozenset[str]] = ActivitiesInterface.base_activities | {
+        "finish_extraction"
+    }
+
+    @activity.defn(name="preflight_check")
+    async def preflight_check(self, workflow_args: Arguments) -> PreflightResult:
+        """Check connection, version, rights, filters and output.
+
+        Args:
+            workflow_args: The arguments of the run.
+        """
+        arguments = await self._resolved(workflow_args)
+        handler = _required(self, "handler_class").create(
+            self.services.storage,
+            self._location().prefix,
+            self.client_class,
+            self.services.settings.worker.max_connections_per_source,
+        )
+        try:
+            await self._call(handler.load, arguments.get("credentials") or {})
+        except ConfigurationError as error:
+            check = CheckResult(name="credentials", ok=False, message=str(error))
+            return PreflightResult(checks=[check])
+        result: PreflightResult = await self._call(handler.preflight_check, arguments)
+        return result
+
+    @activity.defn(name="fetch_databases")
+    async def fetch_databases(self, workflow_args: Arguments) -> FetchResult | None:
+        """Fetch the databases that are in the scope."""
+        return await self.fetch("databases", workflow_args)
+
+    @activity.defn(name="fetch_schemas")
+    async def fetch_schemas(self, workflow_args: Arguments) -> FetchResult | None:
+        """Fetch schemas."""
+        return await self.fetch("schemas", workflow_args)
+
+    @activity.defn(name="fetch_tables")
+    async def fetch_tables(self, workflow_args: Arguments) -> FetchResult | None:
+        """Fetch tables, views, materialised views, partitioned and foreign tables."""
+        return await self.fetch("tables", workflow_args)
+
+    @activity.defn(name="fetch_columns")
+    async def fetch_columns(self, workflow_args: Arguments) -> FetchResult | None:
+        """Fetch columns."""
+        return await self.fetch("columns", workflow_args)
+
+    @activity.defn(name="fetch_procedures")
+    async def fetch_procedures(self, workflow_args: Arguments) -> FetchResult | None:
+        """Fetch functions, procedures and aggregates."""
+        return await self.fetch("procedures", workflow_args)
+
+    @activity.defn(name="transform_data")
+    async def transform_data(self, workflow_args: Arguments) -> TransformResult | None:
+        """Make entities of what one fetch returned.
+
+        Args:
+            workflow_args: The arguments of the run, with the fetch's result under `fetched`.
+        """
+        fetched = FetchResult.model_validate(workflow_args["fetched"])
+        return await self._extract(workflow_args, lambda job: job.transform(fetched))
+
+    @activity.defn(name="finish_extraction")
+    async def finish_extraction(self, workflow_args: Arguments) -> FinishResult:
+        """Compare the kinds with each other and write the manifest.
+
+        Args:
+            workflow_args: The arguments of the run, with all results under `fetched` and
+                `transformed`; `last_try` says that kinds cannot be read again.
+
+        Raises:
+            Incomplete: If kinds do not fit together and this was the last try.
+        """
+        fetched = [FetchResult.model_validate(one) for one in workflow_args["fetched"]]
+        made = [TransformResult.model_validate(one) for one in workflow_args["transformed"]]
+
+        def finish(job: MetadataExtraction) -> FinishResult:
+            report = job.orphans(fetched)
+            if not report.findings:
+                return FinishResult(manifest=job.finish(fetched, made))
+            if workflow_args.get("last_try"):
+                raise Incomplete(
+                    "the kinds do not fit together, although they were read again: "
+                    + "; ".join(report.findings),
+                    hint="compare the SQL of these kinds, or try again when the schema is at rest",
+                    code="ORPHANS",
+                )
+            return FinishResult(orphans=report)
+
+        return await self._extract(workflow_args, finish)
+
+    async def fetch(self, kind: str, workflow_args: Arguments) -> FetchResult | None:
+        """Fetch one kind; what the activities of single kinds call.
+
+        Args:
+            kind: For example `tables`.
+            workflow_args: The arguments of the run.
+
+        Returns:
+            References and counts. An override may return None: the kind is left out.
+        """
+        return await self._extract(workflow_args, lambda job: job.fetch(kind))
+
+    async def _extract(
+        self, workflow_args: Arguments, work: Callable[[MetadataExtraction], T]
+    ) -> T:
+        """Run blocking work in a thread, and stop it when the attempt is cancelled."""
+        arguments = await self._resolved(workflow_args)
+        stop = threading.Event()
+
+        def call() -> T:
+            return work(self._extraction(arguments, stop))
+
+        working = asyncio.ensure_future(self.run_blocking(call))
+        try:
+            return await asyncio.shield(working)
+        except asyncio.CancelledError:
+            stop.set()
+            await asyncio.wait([working])
+            if not working.cancelled():
+                working.exception()  # it was stopped: what it says of that interests nobody
+            raise
+
+    def _extraction(self, arguments: Arguments, stop: threading.Event) -> MetadataExtraction:
+        services = self.services
+        options = ExtractionOptions.read(arguments.get("metadata"))
+        source_class = _required(self, "client_class")
+        source = source_class(
+            SourceCredentials.read(arguments.get("credentials") or {}),
+            max_connections=services.settings.worker.max_connections_per_source,
+            statement_timeout_seconds=options.statement_timeout_seconds,
+        )
+        return MetadataExtraction(
+            source,
+            services.storage,
+            self._location(),
+            options,
+            statements=self._statements(),
+            transformer_class=_required(self, "transformer_class"),
+            stop=stop,
+            progress=lambda rows, size: self.progress(rows=rows, bytes=size),
+        )
+
+    def _statements(self) -> Mapping[str, str]:
+        texts = {
+            "databases": self.fetch_database_sql,
+            "schemas": self.fetch_schema_sql,
+            "tables": self.fetch_table_sql,
+            "columns": self.fetch_column_sql,
+            "procedures": self.fetch_procedure_sql,
+        }
+        return {kind: text for kind, text in texts.items() if text is not None}
+
+    def _location(self) -> RunLocation:
+        run = self.services.run
+        return RunLocation(run.tenant_id, run.app_id, run.workflow_type, str(run.run_id))
+
+    async def _call(self, method: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a method that may block, or may be `async def`."""
+        if inspect.iscoroutinefunction(method):
+            return await method(*arguments)
+        return await self.run_blocking(method, *arguments)
+
+    async def _resolved(self, workflow_args: Arguments) -> Arguments:
+        """Return the arguments with secrets in the place of their references."""
+        resolved: Arguments = await self.services.secrets.resolve(workflow_args)
+        return resolved
+
+
+def _required(activities: ActivitiesInterface, name: str) -> Any:
+    found = getattr(activities, name)
+    if found is None:
+        raise ConfigurationError(
+            f"{type(activities).__name__}.{name} is None",
+            hint="name a class, or inherit the base's",
+        )
+    return found

@@ -1,0 +1,1 @@
+"""Workflows of metadata extractions, one module per sort of source."""

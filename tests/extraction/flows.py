@@ -1,0 +1,151 @@
+"""Workflows of the tests: the base, and what people make of it."""
+
+from typing import Any, cast
+
+from temporalio import activity, workflow
+
+with workflow.unsafe.imports_passed_through():
+    from flowkeep.activities.metadata_extraction.sql import BaseSQLMetadataExtractionActivities
+    from flowkeep.contracts import CheckResult, PreflightResult
+    from flowkeep.extraction.handler import HandlerInterface
+    from flowkeep.workflows.metadata_extraction.sql import BaseSQLMetadataExtractionWorkflow
+
+
+class ValidatingActivities(BaseSQLMetadataExtractionActivities):
+    """Adds a step between fetches and transforms."""
+
+    @activity.defn
+    async def perform_custom_validation(self, workflow_args: dict[str, Any]) -> dict[str, Any]:
+        """Look at what lies in storage at this moment."""
+        storage, prefix = self.services.storage, workflow_args["output_path"]
+        listed = [stored.key for stored in storage.list(prefix)]
+        return {
+            "raw": sorted({key.split("/")[5] for key in listed if "/raw/" in key}),
+            "assets": [key for key in listed if "/assets/" in key],
+        }
+
+
+@workflow.defn
+class Validating(BaseSQLMetadataExtractionWorkflow):
+    """Leaves procedures out and validates before it transforms."""
+
+    activities_cls = ValidatingActivities
+
+    @staticmethod
+    def get_activities(activities: Any) -> Any:
+        mine = cast("ValidatingActivities", activities)
+        return [
+            mine.preflight_check,
+            mine.fetch_databases,
+            mine.fetch_schemas,
+            mine.fetch_tables,
+            mine.fetch_columns,
+            mine.perform_custom_validation,
+            mine.transform_data,
+        ]
+
+
+@workflow.defn
+class RawOnly(BaseSQLMetadataExtractionWorkflow):
+    """Fetches two kinds and transforms nothing."""
+
+    @staticmethod
+    def get_activities(activities: Any) -> Any:
+        return [activities.fetch_tables, activities.fetch_columns]
+
+
+class OwnSqlActivities(BaseSQLMetadataExtractionActivities):
+    """Replaces one statement, one fetch and the handler's check."""
+
+    fetch_schema_sql = """SELECT current_database() AS database_name, nspname AS schema_name,
+        'mine' AS team FROM pg_namespace WHERE nspname LIKE 's%' OR nspname LIKE 'hr'"""
+
+    class handler_class(HandlerInterface):  # noqa: N801 - named like the attribute it is
+        """A handler of nobody's family."""
+
+        def load(self, credentials: Any) -> None:
+            self.host = credentials["url"].rpartition("@")[2]
+
+        async def test_auth(self) -> bool:
+            return True
+
+        async def preflight_check(self, arguments: Any) -> PreflightResult:
+            message = f"{self.host} was not looked at"
+            return PreflightResult(
+                checks=[CheckResult(name="mine", ok=False, message=message, level="warning")]
+            )
+
+        def fetch_metadata(self, kind: str = "databases", database: str | None = None) -> Any:
+            return []
+
+    @activity.defn(name="fetch_procedures")
+    async def fetch_procedures(self, workflow_args: dict[str, Any]) -> None:
+        """Leave procedures out."""
+
+
+@workflow.defn
+class OwnSql(BaseSQLMetadataExtractionWorkflow):
+    """Extracts by statements of its own, and goes on after the base flow."""
+
+    activities_cls = OwnSqlActivities
+
+    @staticmethod
+    def get_activities(activities: Any) -> Any:
+        return [
+            activities.fetch_schemas,
+            activities.fetch_procedures,
+            activities.transform_data,
+        ]
+
+    @workflow.run
+    async def run(self, workflow_config: Any) -> dict[str, Any]:
+        found = await super().run(workflow_config)
+        return {"counts": found.counts, "warnings": len(self.preflight_result.warnings)}
+
+
+class LateActivities(BaseSQLMetadataExtractionActivities):
+    """Adds a table behind the back of the fetch of tables."""
+
+    @activity.defn
+    async def add_a_table(self, workflow_args: dict[str, Any]) -> None:
+        """Create a table in the source."""
+        import psycopg
+
+        arguments = await self.services.secrets.resolve(workflow_args)
+        url = arguments["credentials"]["url"]
+        async with await psycopg.AsyncConnection.connect(url) as connection:
+            await connection.execute("CREATE TABLE late (a integer, b integer)")
+
+
+@workflow.defn
+class Late(BaseSQLMetadataExtractionWorkflow):
+    """Fetches tables first and columns when there is one more table."""
+
+    activities_cls = LateActivities
+
+    @staticmethod
+    def get_activities(activities: Any) -> Any:
+        return [
+            activities.fetch_tables,
+            activities.transform_data,
+            activities.add_a_table,
+            activities.fetch_columns,
+        ]
+
+
+class ForgetfulActivities(BaseSQLMetadataExtractionActivities):
+    """Leaves tables out that columns belong to."""
+
+    fetch_table_sql = """SELECT current_database() AS database_name, schemaname AS schema_name,
+        tablename AS table_name FROM pg_tables WHERE tablename = 'no such table'"""
+
+
+@workflow.defn
+class Forgetful(BaseSQLMetadataExtractionWorkflow):
+    """Can never end well."""
+
+    activities_cls = ForgetfulActivities
+
+    @staticmethod
+    def get_activities(activities: Any) -> Any:
+        return [activities.fetch_tables, activities.fetch_columns]

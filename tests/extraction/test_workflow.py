@@ -1,0 +1,204 @@
+"""The extraction as a workflow, on real servers."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from flowkeep.clients.workflow import WorkflowClient
+from flowkeep.errors import RunFailed
+from flowkeep.extraction.metadata.verify import verify_manifest
+from flowkeep.settings import Settings
+from flowkeep.storage import Storage
+from flowkeep.worker import Worker
+from flowkeep.workflows.metadata_extraction.sql import BaseSQLMetadataExtractionWorkflow
+from tests.extraction import flows
+from tests.extraction.support import extract, extraction_of, run, scope_of, with_
+
+CLASSES: list[Any] = [
+    BaseSQLMetadataExtractionWorkflow,
+    flows.Validating,
+    flows.RawOnly,
+    flows.OwnSql,
+    flows.Late,
+    flows.Forgetful,
+]
+
+
+@pytest.fixture
+async def client(settings: Settings, task_queue: str) -> AsyncIterator[WorkflowClient]:
+    """A client and a worker that serves all extraction workflows of the tests."""
+    worker = settings.worker.model_copy(update={"task_queue": task_queue})
+    settings = settings.model_copy(update={"worker": worker})
+    instances = {cls.activities_cls: cls.activities_cls() for cls in CLASSES}
+    activities = [cls.get_activities(instances[cls.activities_cls]) for cls in CLASSES]
+    async with (
+        await WorkflowClient.connect(settings) as client,
+        Worker(client, workflow_classes=CLASSES, workflow_activities=activities),
+    ):
+        yield client
+
+
+@pytest.fixture
+def files(settings: Settings) -> Storage:
+    """The storage that the worker writes to."""
+    return Storage(settings.storage.url)
+
+
+async def result_of(client: WorkflowClient, cls: Any, url: str, **metadata: Any) -> Any:
+    """Run a workflow to its end."""
+    arguments = {"credentials": {"url": url}, "metadata": metadata}
+    handle = await client.start_workflow(arguments, workflow_class=cls)
+    return await handle.result()
+
+
+async def tasks_of(client: WorkflowClient, handle: Any) -> list[str]:
+    """Names of the tasks of a run, in the order they were scheduled."""
+    tasks = await client.store.tasks.list_tasks("default", handle.run_id, limit=100)
+    return [task.task_name for task in tasks]
+
+
+async def test_a_run_gives_what_the_package_gives(
+    client: WorkflowClient, files: Storage, sample_url: str
+) -> None:
+    """The manifest of the workflow equals that of direct calls, but for run, times, snapshot."""
+    found = await result_of(client, BaseSQLMetadataExtractionWorkflow, sample_url)
+    assert verify_manifest(files, found["key"]) == []
+    manifest = orjson.loads(files.get(found["key"]))
+    _, expected = extract(extraction_of(sample_url, Storage(files.url + "/direct")))
+    assert found["counts"] == {scope["kind"]: scope["planned"] for scope in expected["scopes"]}
+    for kind in found["counts"]:
+        ours, theirs = scope_of(manifest, kind), scope_of(expected, kind)
+        assert [p["sha256"] for p in ours["parts"]] == [p["sha256"] for p in theirs["parts"]]
+        assert [p["digest"] for p in ours["assets"]["parts"]] == [
+            p["digest"] for p in theirs["assets"]["parts"]
+        ]
+    assert manifest["run_id"] in found["key"]
+    assert Path(found["key"]).parts[:3] == (
+        "default",
+        "default",
+        "BaseSQLMetadataExtractionWorkflow",
+    )
+
+
+async def test_the_list_decides_what_runs(
+    client: WorkflowClient, files: Storage, sample_url: str
+) -> None:
+    """An own activity runs after the fetches and before the transforms; what is not listed not."""
+    found = await result_of(client, flows.Validating, sample_url)
+    assert found["results"]["perform_custom_validation"] == {
+        "raw": ["columns", "databases", "schemas", "tables"],
+        "assets": [],
+    }
+    assert list(found["counts"]) == ["databases", "schemas", "tables", "columns"]
+    assert verify_manifest(files, found["key"]) == []
+
+
+async def test_without_transform_data_there_are_raw_files_only(
+    client: WorkflowClient, files: Storage, sample_url: str
+) -> None:
+    """The preflight runs although the list leaves it out; nothing is transformed."""
+    handle = await client.start_workflow(
+        {"credentials": {"url": sample_url}}, workflow_class=flows.RawOnly
+    )
+    found = await handle.result()
+    assert not [one for one in files.list() if "/assets/" in one.key]
+    assert verify_manifest(files, found["key"]) == []
+    assert sorted(await tasks_of(client, handle)) == [
+        "fetch_columns",
+        "fetch_tables",
+        "finish_extraction",
+        "get_workflow_args",
+        "preflight_check",
+    ]
+
+
+async def test_sql_handler_and_fetches_can_be_replaced(
+    client: WorkflowClient, files: Storage, sample_url: str
+) -> None:
+    """Class attributes and overrides count; an override of `run` gets the base's result."""
+    found = await result_of(client, flows.OwnSql, sample_url)
+    assert found == {"counts": {"schemas": 2}, "warnings": 1}
+
+
+async def test_kinds_that_do_not_fit_are_read_again(
+    client: WorkflowClient, files: Storage, database_url: str
+) -> None:
+    """A table that came between two fetches: the tables are fetched and transformed again."""
+    run(database_url, "CREATE TABLE first (a integer)")
+    handle = await client.start_workflow(
+        {"credentials": {"url": database_url}}, workflow_class=flows.Late
+    )
+    found = await handle.result()
+    assert found["counts"] == {"tables": 2, "columns": 3}
+    assert verify_manifest(files, found["key"]) == []
+    names = await tasks_of(client, handle)
+    assert names.count("fetch_tables") == 2
+    assert names.count("fetch_columns") == 1
+    assert names.count("transform_data") == 3
+
+
+async def test_kinds_that_never_fit_fail_the_run(
+    client: WorkflowClient, files: Storage, database_url: str
+) -> None:
+    """After two more tries the run fails, names the objects, and leaves no manifest."""
+    run(database_url, "CREATE TABLE lonely (a integer)")
+    with pytest.raises(RunFailed) as caught:
+        await result_of(client, flows.Forgetful, database_url)
+    assert "public.lonely" in str(caught.value)
+    assert not [one for one in files.list() if one.key.endswith("manifest.json")]
+
+
+@pytest.mark.parametrize(
+    ("change", "metadata", "words"),
+    [
+        ({"password": "canary-password"}, {}, "password authentication failed"),
+        ({"database": "nowhere"}, {}, '"nowhere" does not exist'),
+        ({"host": "no-such-host.invalid"}, {}, "host name is unknown"),
+        ({}, {"include_schemas": ["nope"]}, "names nope, which no database has"),
+        ({}, {"include": ["sales"]}, "metadata.include"),
+    ],
+)
+async def test_what_somebody_must_correct_fails_at_once(
+    client: WorkflowClient,
+    sample_url: str,
+    change: dict[str, str],
+    metadata: dict[str, Any],
+    words: str,
+) -> None:
+    """The preflight fails the run with the reason, in its first attempt, without a secret."""
+    handle = await client.start_workflow(
+        {"credentials": {"url": with_(sample_url, **change)}, "metadata": metadata},
+        workflow_class=BaseSQLMetadataExtractionWorkflow,
+    )
+    with pytest.raises(RunFailed) as caught:
+        await handle.result()
+    assert words in str(caught.value)
+    assert "canary-password" not in str(caught.value)
+    names = await tasks_of(client, handle)
+    assert names == ["get_workflow_args", "preflight_check"]
+
+
+async def test_the_password_is_in_no_history_and_no_file(
+    client: WorkflowClient, files: Storage, sample_url: str
+) -> None:
+    """Neither Temporal's history nor the storage holds what stands in the credentials."""
+    canary = "canary-5b1c-password"
+    run(sample_url, f"CREATE ROLE canary LOGIN PASSWORD '{canary}'")
+    url = with_(sample_url, user="canary", password=canary)
+    handle = await client.start_workflow(
+        {"credentials": {"url": url}}, workflow_class=BaseSQLMetadataExtractionWorkflow
+    )
+    found = await handle.result()
+    run(sample_url, "DROP ROLE canary")
+    assert found["counts"]["databases"] == 1
+    temporal = client.temporal.get_workflow_handle(handle.workflow_id)
+    history = (await temporal.fetch_history()).to_json()
+    assert "fetch_columns" in history
+    folder = files.local_path()
+    assert folder is not None
+    contents = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
+    assert len(contents) > 10
+    assert not [one for one in (history.encode(), *contents) if canary.encode() in one]
