@@ -35,6 +35,7 @@ class WorkflowClient:
         self.plugin = plugin
         self.settings = plugin.settings
         self.store = plugin.store
+        self._opened: Store | None = None
         self._starter = Starter(self)
 
     @classmethod
@@ -50,18 +51,25 @@ class WorkflowClient:
             TemporalUnavailable: If Temporal cannot be reached.
             ConfigurationError: If settings, login or the ledger's migration are wrong.
         """
-        plugin = Plugin(settings, store=store)
+        settings = settings or Settings.load()
+        opened = None if store is not None else Store.lazy(settings)
+        plugin = Plugin(settings, store=store or opened)
         try:
             await plugin.store.check()
             temporal = await connect_temporal(plugin.settings.temporal, plugin)
         except BaseException:
-            await plugin.close()
+            if opened is not None:
+                await opened.close()
             raise
-        return cls(temporal, plugin)
+        client = cls(temporal, plugin)
+        client._opened = opened
+        return client
 
     async def close(self) -> None:
         """Close the ledger's connections."""
         await self.plugin.close()
+        if self._opened is not None:
+            await self._opened.close()
 
     async def __aenter__(self) -> Self:
         return self

@@ -5,6 +5,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
+from weakref import WeakSet
 
 from temporalio import activity
 from temporalio.client import Client
@@ -33,7 +34,7 @@ class Plugin(SimplePlugin):
     """Gives a temporalio client and its workers the ledger.
 
     Put it on the client only: workers inherit it. Put it last, so that it sees what other plugins
-    add. Nothing is connected before a worker runs.
+    add. Nothing is connected before a worker runs, and what it opened is closed with the last one.
 
     Args:
         settings: How the ledger is reached and recorded to; `Settings.load()` when left out.
@@ -47,7 +48,7 @@ class Plugin(SimplePlugin):
         self._recorder: Recorder | None = None
         self._workers = 0
         self._client: Client | None = None
-        self._workflow_only: set[str] = set()
+        self._local_only: WeakSet[Callable[..., Any]] = WeakSet()
         self._resolved: OrderedDict[str, Identity] = OrderedDict()
         super().__init__(
             "flowkeep",
@@ -84,10 +85,11 @@ class Plugin(SimplePlugin):
         if not workflows:
             return config
         activities = list(config.get("activities") or [])
+        ours = record_activities(lambda: self._recorder)
         if not activities:
             config["no_remote_activities"] = True
-            self._workflow_only.add(config["task_queue"])
-        config["activities"] = [*activities, *record_activities(lambda: self._recorder)]
+            self._local_only.update(ours)
+        config["activities"] = [*activities, *ours]
         return config
 
     async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:
@@ -104,6 +106,8 @@ class Plugin(SimplePlugin):
             if self._workers == 0 and self._recorder is not None:
                 recorder, self._recorder = self._recorder, None
                 await recorder.stop()
+                # Nobody else would close what this plugin opened; it opens again when needed.
+                await self.close()
 
     async def close(self) -> None:
         """Close the ledger, unless it was handed in."""
@@ -142,10 +146,10 @@ class Plugin(SimplePlugin):
         return identity
 
     def _check_order(self, worker: Worker) -> None:
-        if worker.task_queue not in self._workflow_only:
+        activities = worker.config(active_config=True).get("activities") or []
+        if not any(fn in self._local_only for fn in activities):
             return
-        names = [_activity_name(fn) for fn in worker.config(active_config=True)["activities"]]
-        foreign = sorted(set(names) - RECORD_ACTIVITIES)
+        foreign = sorted({_activity_name(fn) for fn in activities} - RECORD_ACTIVITIES)
         if foreign:
             raise ConfigurationError(
                 f"activities {', '.join(foreign)} joined the worker of task queue "
