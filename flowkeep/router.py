@@ -38,12 +38,12 @@ class Router:
         return target(*_typed(target, args))
 
     def attempt_scope(
-        self, run: CurrentRun, info: activity.Info, *, threaded: bool
+        self, run: CurrentRun, info: activity.Info
     ) -> AbstractAsyncContextManager[None]:
         """Enter the scope of the instance that the call goes to."""
         owner = getattr(self._find(run, info.workflow_type), "__self__", None)
         assert isinstance(owner, AttemptScope)
-        return owner.attempt_scope(run, info, threaded=threaded)
+        return owner.attempt_scope(run, info)
 
     def _target(self) -> Activity:
         run = current_run.get()

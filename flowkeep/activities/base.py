@@ -162,9 +162,7 @@ class ActivitiesInterface:
         )
 
     @contextlib.asynccontextmanager
-    async def attempt_scope(
-        self, run: CurrentRun, info: activity.Info, *, threaded: bool
-    ) -> AsyncIterator[None]:
+    async def attempt_scope(self, run: CurrentRun, info: activity.Info) -> AsyncIterator[None]:
         """Bind services and beat for one attempt, until its record is written."""
         async with contextlib.AsyncExitStack() as stack:
             if self._worker_services is not None:
@@ -178,7 +176,6 @@ class ActivitiesInterface:
                     info.heartbeat_timeout.total_seconds(),
                     self.no_progress_timeout.total_seconds(),
                     info.heartbeat_details,
-                    threaded=threaded,
                 )
                 _bind(stack, _heartbeat, beat)
                 _bind(stack, heartbeat_listener, beat.heard)

@@ -2,15 +2,11 @@
 
 import asyncio
 import contextlib
-import contextvars
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from temporalio import activity
-
-_threads = ThreadPoolExecutor(1, thread_name_prefix="flowkeep-heartbeat")
 
 _SHARE_OF_TIMEOUT = 1 / 3
 _LONGEST_INTERVAL_SECONDS = 5.0
@@ -27,20 +23,13 @@ class Heartbeat:
         timeout_seconds: The activity's heartbeat timeout.
         no_progress_seconds: Longest silence of the activity itself.
         details: What the last attempt had reported, repeated until there is news.
-        threaded: Whether the activity is a plain function that runs in a thread.
     """
 
     def __init__(
-        self,
-        timeout_seconds: float,
-        no_progress_seconds: float,
-        details: Sequence[Any],
-        *,
-        threaded: bool,
+        self, timeout_seconds: float, no_progress_seconds: float, details: Sequence[Any]
     ) -> None:
         self._interval = min(timeout_seconds * _SHARE_OF_TIMEOUT, _LONGEST_INTERVAL_SECONDS)
         self._no_progress_seconds = no_progress_seconds
-        self._threaded = threaded
         self._details = tuple(details)
         self._progress_at = time.monotonic()
         self._beating = False
@@ -80,14 +69,7 @@ class Heartbeat:
                     silent,
                 )
                 return
-            if self._threaded:
-                # The SDK's heartbeat of a threaded activity waits for this loop, so it must be
-                # called from another thread.
-                context = contextvars.copy_context()
-                loop = asyncio.get_running_loop()
-                await loop.run_in_executor(_threads, context.run, self._beat)
-            else:
-                self._beat()
+            self._beat()
 
     def _beat(self) -> None:
         self._beating = True

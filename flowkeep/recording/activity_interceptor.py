@@ -53,15 +53,9 @@ class AttemptScope(Protocol):
     """An object whose methods are activities may wrap each attempt, its recording included."""
 
     def attempt_scope(
-        self, run: CurrentRun, info: activity.Info, *, threaded: bool
+        self, run: CurrentRun, info: activity.Info
     ) -> AbstractAsyncContextManager[None]:
-        """Return what is entered before the attempt and left after its record.
-
-        Args:
-            run: The run it belongs to.
-            info: Temporal's information.
-            threaded: Whether the activity is a plain function that runs in a thread.
-        """
+        """Return what is entered before the attempt and left after its record."""
         ...
 
 
@@ -268,8 +262,7 @@ class _Report:
 async def _scope(fn: Any, run: CurrentRun, info: activity.Info) -> AsyncIterator[None]:
     owner = getattr(fn, "__self__", None)
     if isinstance(owner, AttemptScope):
-        threaded = not inspect.iscoroutinefunction(fn)
-        async with owner.attempt_scope(run, info, threaded=threaded):
+        async with owner.attempt_scope(run, info):
             yield
     else:
         yield

@@ -1,0 +1,101 @@
+"""A plain Temporal program that knows nothing of flowkeep; at module level for the sandbox."""
+
+import asyncio
+from datetime import timedelta
+
+from temporalio import activity, workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ApplicationError
+
+
+@activity.defn
+async def greet(name: str) -> str:
+    return f"Hello, {name}!"
+
+
+@activity.defn
+def shout(name: str) -> str:
+    return name.upper()
+
+
+@activity.defn
+async def fails(secret: str) -> None:
+    raise RuntimeError(f"cannot open postgresql://user:{secret}@host/db")
+
+
+@activity.defn
+async def completes_elsewhere() -> str:
+    activity.raise_complete_async()
+
+
+@workflow.defn
+class Plain:
+    @workflow.run
+    async def run(self, name: str) -> str:
+        one = await workflow.execute_activity(
+            greet, name, start_to_close_timeout=timedelta(seconds=10)
+        )
+        return await workflow.execute_activity(
+            shout, one, start_to_close_timeout=timedelta(seconds=10)
+        )
+
+
+@workflow.defn
+class ReusesIds:
+    """Uses one explicit activity id twice, one after the other."""
+
+    @workflow.run
+    async def run(self, name: str) -> str:
+        for _ in range(2):
+            last = await workflow.execute_activity(
+                greet, name, activity_id="mine", start_to_close_timeout=timedelta(seconds=10)
+            )
+        return last
+
+
+@workflow.defn
+class Leaks:
+    @workflow.run
+    async def run(self, secret: str) -> None:
+        await workflow.execute_activity(
+            fails,
+            secret,
+            start_to_close_timeout=timedelta(seconds=10),
+            retry_policy=RetryPolicy(maximum_attempts=1),
+        )
+
+
+@workflow.defn
+class Elsewhere:
+    @workflow.run
+    async def run(self) -> str:
+        return await workflow.execute_activity(
+            completes_elsewhere, activity_id="one", start_to_close_timeout=timedelta(seconds=60)
+        )
+
+
+@workflow.defn
+class Retried:
+    """Fails once as a whole, then succeeds, by a retry policy on the workflow."""
+
+    @workflow.run
+    async def run(self) -> int:
+        await workflow.execute_activity(greet, "x", start_to_close_timeout=timedelta(seconds=10))
+        if workflow.info().attempt == 1:
+            raise ApplicationError("not yet")
+        return workflow.info().attempt
+
+
+@workflow.defn
+class Wide:
+    """Many activities at once."""
+
+    @workflow.run
+    async def run(self, count: int) -> int:
+        done = await asyncio.gather(
+            *(
+                workflow.execute_activity(greet, str(n), start_to_close_timeout=timedelta(minutes=1))
+                for n in range(count)
+            )
+        )
+        return len(done)
