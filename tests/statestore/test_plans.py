@@ -1,0 +1,185 @@
+"""Plans on a filled table: lists are ordered ranges of an index, whatever the table's size."""
+
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
+
+import pytest
+from sqlalchemy import event, text
+
+from flowkeep.contracts import RunKind
+from flowkeep.statestore import Store, connect, migrate
+from flowkeep.statestore.session import EngineScope
+from tests.conftest import drop_database
+from tests.statestore.conftest import settings_for
+from tests.statestore.records import TENANT, attempt, new_id, new_run, ref_of
+
+FILL = """
+INSERT INTO flowkeep.run (id, tenant_id, app_id, namespace, workflow_id, workflow_type, task_queue,
+    start_options, kind, labels, triggered_from, status, state, source, created_at, updated_at)
+SELECT gen_random_uuid(), CASE WHEN n % 2 = 0 THEN 'acme' ELSE 't' || n % 50 END, 'app' || n % 20,
+    'default', 'w' || n, 'Extract', 'q', '{}', CASE WHEN n % 5 = 0 THEN 'chunk' ELSE 'run' END,
+    '{}', (ARRAY['cli', 'api', 'schedule', 'sdk'])[1 + n % 4],
+    CASE WHEN n % 100 = 2 THEN 'running' ELSE 'succeeded' END, '{}', 3,
+    timestamptz '2026-01-01' + n * interval '1 second', now()
+FROM generate_series(1, 30000) AS n
+"""
+TASKS = """
+INSERT INTO flowkeep.task (run_id, tenant_id, temporal_run_id, activity_id, attempt, task_name,
+    type, status, created_at, scheduled_at, updated_at, source)
+SELECT r.id, r.tenant_id, r.id::text, a::text, 1, 'fetch', 'activity', 'succeeded', now(),
+    r.created_at, now(), 2
+FROM (SELECT * FROM flowkeep.run LIMIT 3000) AS r, generate_series(1, 10) AS a
+"""
+EVENTS = """
+INSERT INTO flowkeep.run_event (run_id, tenant_id, kind, payload, revision, at)
+SELECT id, tenant_id, 'created', '{}', 0, now() FROM flowkeep.run
+"""
+SEGMENTS = """
+INSERT INTO flowkeep.run_segment
+    (namespace, temporal_run_id, run_id, tenant_id, kind, status, source)
+SELECT 'default', id::text, id, tenant_id, 'start', 'running', 2 FROM flowkeep.run
+"""
+
+
+@pytest.fixture(scope="module")
+async def filled(engine: Any, ledger_template: str) -> AsyncIterator[Store]:
+    """A ledger of 30,000 runs and 30,000 attempts, analysed."""
+    url = await engine.create_database("ledger_filled", template=ledger_template)
+    async with await connect(settings=settings_for(url, pool_size=1)) as store:
+        async with store.transaction() as tx:
+            for statement in (FILL, TASKS, EVENTS, SEGMENTS, "ANALYZE"):
+                await tx.connection.execute(text(statement))
+        yield store
+    await drop_database(engine, "ledger_filled")
+
+
+def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a plan's nodes, flat."""
+    return [plan, *(node for child in plan.get("Plans", []) for node in nodes(child))]
+
+
+async def plans(
+    store: Store, call: Callable[[], Coroutine[Any, Any, Any]], *, generic: bool
+) -> list[list[dict[str, Any]]]:
+    """Return the plans of every statement that a call runs.
+
+    Args:
+        store: A store with one connection.
+        call: The method.
+        generic: Plan as for a prepared statement that does not know its parameters.
+    """
+    statements: list[tuple[str, Any]] = []
+    scope = store.runs._scope
+    assert isinstance(scope, EngineScope)
+    sync = scope.engine().sync_engine
+
+    def note(_c: Any, _cursor: Any, statement: str, parameters: Any, _x: Any, _m: Any) -> None:
+        statements.append((statement, parameters))
+
+    event.listen(sync, "before_cursor_execute", note)
+    try:
+        await call()
+    finally:
+        event.remove(sync, "before_cursor_execute", note)
+    found = []
+    async with scope.read() as session:
+        raw = await session.connection.get_raw_connection()
+        driver: Any = raw.driver_connection
+        mode = "force_generic_plan" if generic else "force_custom_plan"
+        await driver.execute(f"SET plan_cache_mode = {mode}")
+        for statement, parameters in statements:
+            if not statement.lstrip().startswith(("SELECT", "WITH", "INSERT", "UPDATE")):
+                continue
+            cursor = await driver.execute(
+                f"EXPLAIN (FORMAT JSON) {statement}", parameters, prepare=True
+            )
+            (row,) = await cursor.fetchone()
+            tree = row if isinstance(row, list) else json.loads(row)
+            found.append(nodes(tree[0]["Plan"]))
+        await driver.execute("RESET plan_cache_mode")
+    return found
+
+
+BIG = {"run", "task", "run_event", "run_segment"}
+
+
+def check(found: list[list[dict[str, Any]]], *, wanted: set[str], most_sorted: int = 3300) -> None:
+    """Fail unless the plans read the wanted indexes and never a whole table."""
+    assert found
+    used: set[str] = set()
+    for plan in found:
+        for node in plan:
+            assert not (node["Node Type"] == "Seq Scan" and node.get("Relation Name") in BIG), node
+            if node["Node Type"] == "Sort":
+                assert node["Plan Rows"] <= most_sorted, node
+            used.add(node.get("Index Name", ""))
+    assert wanted <= used, used
+
+
+@pytest.mark.parametrize("generic", [False, True])
+@pytest.mark.parametrize("page", ["first", "deep"])
+@pytest.mark.parametrize(
+    ("filters", "index"),
+    [
+        ({}, "run_by_tenant_ix"),
+        ({"app_id": "app2"}, "run_by_app_ix"),
+        ({"app_id": "app2", "triggered_from": "schedule"}, "run_by_trigger_ix"),
+        ({"app_id": "app2", "triggered_from": ["schedule", "cli"]}, "run_by_trigger_ix"),
+        ({"status": "running"}, "run_by_status_ix"),
+        ({"kinds": [RunKind.CHUNK]}, "run_chunk_ix"),
+        ({"workflow_type": "Extract"}, "run_by_tenant_ix"),
+    ],
+)
+async def test_run_lists_read_an_ordered_index(
+    filled: Store, filters: dict[str, Any], index: str, page: str, generic: bool
+) -> None:
+    """Each list of runs is an index range, first page or deep, whether or not it is prepared."""
+    first = await filled.runs.get_paginated_runs(TENANT, limit=50, **filters)
+    last = first.data[-1].id if page == "deep" else None
+    found = await plans(
+        filled,
+        lambda: filled.runs.get_paginated_runs(TENANT, limit=50, last_id=last, **filters),
+        generic=generic,
+    )
+    check(found, wanted={index}, most_sorted=200)
+
+
+@pytest.mark.parametrize("generic", [False, True])
+async def test_reads_of_one_run_are_index_look_ups(filled: Store, generic: bool) -> None:
+    """Run, events, segments, tasks, attempts and runs of a workflow_id are each a look-up."""
+    run = (await filled.runs.get_paginated_runs(TENANT, limit=1)).data[0]
+    for call, index in [
+        (lambda: filled.runs.get(TENANT, run.id), "run_pk"),
+        (lambda: filled.runs.list_events(TENANT, run.id), "run_event_pk"),
+        (lambda: filled.runs.list_segments(TENANT, run.id), "run_segment_by_run_ix"),
+        (lambda: filled.tasks.list_tasks(TENANT, run.id), "task_by_time_ix"),
+        # A short run's attempts come from either of its indexes.
+        (lambda: filled.tasks.list_attempts(TENANT, run.id), None),
+        (
+            lambda: filled.runs.find_by_workflow_id(TENANT, run.workflow_id),
+            "run_by_workflow_id_ix",
+        ),
+    ]:
+        check(await plans(filled, call, generic=generic), wanted={index} - {None}, most_sorted=200)
+
+
+@pytest.mark.parametrize("generic", [False, True])
+async def test_recording_and_closing_look_up_only_what_they_touch(
+    filled: Store, generic: bool
+) -> None:
+    """A flush and a close read no table as a whole, however many runs there are."""
+    run = await filled.runs.create(TENANT, new_run())
+    ref = ref_of(run, temporal_run_id=str(new_id()))
+    batch = [attempt(ref, str(n)) for n in range(3)]
+    await filled.system.record(batch)
+    found = await plans(filled, lambda: filled.system.record(batch), generic=generic)
+    check(found, wanted={"run_pk", "run_segment_pk", "task_pk"})
+    found = await plans(filled, lambda: filled.runs.fail(TENANT, run.id), generic=generic)
+    check(found, wanted={"run_pk", "task_pending_ix"})
+
+
+async def test_the_filled_ledger_is_a_ledger(filled: Store) -> None:
+    """The plans were read on the schema that migrations make."""
+    await filled.check()
+    assert migrate.head()

@@ -1,0 +1,122 @@
+"""Every public method, called with a foreign tenant: nothing is seen, nothing is changed."""
+
+import inspect
+from typing import Any
+
+import pytest
+
+from flowkeep.contracts import Run, Source, StateType
+from flowkeep.errors import Forbidden, InvalidInput, NotFound
+from flowkeep.statestore import Store
+from tests.statestore.records import OTHER, TENANT, at, attempt, new_run, ref_of, running
+
+ABSENT = "absent"
+"""The answer of reads that find nothing, in their own form."""
+
+
+def calls(store: Store, run: Run, key: str, reference: dict[str, str]) -> dict[str, Any]:
+    """Return, by method, a call with the foreign tenant and what must come of it."""
+    runs, tasks, state, secrets = store.runs, store.tasks, store.state, store.secrets
+    ref = ref_of(run, temporal_run_id=run.temporal_run_id)
+    new = new_run(id=run.id, workflow_id=run.workflow_id)
+    return {
+        "runs.create": (runs.create(OTHER, new), Forbidden),
+        "runs.save": (runs.save(OTHER, run.evolve(tenant_id=OTHER)), Forbidden),
+        "runs.get": (runs.get(OTHER, run.id), NotFound),
+        "runs.get_run_by_id": (runs.get_run_by_id(OTHER, None, run.id), ABSENT),
+        "runs.get_paginated_runs": (runs.get_paginated_runs(OTHER), ABSENT),
+        "runs.find_by_workflow_id": (runs.find_by_workflow_id(OTHER, run.workflow_id), ABSENT),
+        "runs.list_events": (runs.list_events(OTHER, run.id), ABSENT),
+        "runs.list_segments": (runs.list_segments(OTHER, run.id), ABSENT),
+        "runs.list_pauses": (runs.list_pauses(OTHER, run.id), ABSENT),
+        "runs.update_with_revision": (
+            runs.update_with_revision(OTHER, run.evolve(tenant_id=OTHER, goal="x")),
+            Forbidden,
+        ),
+        "runs.update_and_append": (runs.update_and_append(OTHER, run, "noted"), Forbidden),
+        "runs.modify": (runs.modify(OTHER, run.id, lambda r: r), NotFound),
+        "runs.append_event": (runs.append_event(OTHER, run.id, "noted"), Forbidden),
+        "runs.mark_running": (runs.mark_running(OTHER, run.id), Forbidden),
+        "runs.request_cancel": (runs.request_cancel(OTHER, run.id), Forbidden),
+        "runs.set_waiting": (runs.set_waiting(OTHER, run.id), Forbidden),
+        "runs.resume": (runs.resume(OTHER, run.id), Forbidden),
+        "runs.patch_state": (runs.patch_state(OTHER, run.id, {"a": 1}), Forbidden),
+        "runs.finish": (runs.finish(OTHER, run.id), Forbidden),
+        "runs.fail": (runs.fail(OTHER, run.id), Forbidden),
+        "runs.record_outcome": (
+            runs.record_outcome(OTHER, run.id, _failed(), source=Source.SERVER, closed_at=at(1)),
+            Forbidden,
+        ),
+        "tasks.upsert_attempts": (tasks.upsert_attempts(OTHER, [attempt(ref, "2")]), Forbidden),
+        "tasks.list_tasks": (tasks.list_tasks(OTHER, run.id), ABSENT),
+        "tasks.list_attempts": (tasks.list_attempts(OTHER, run.id), ABSENT),
+        "state.get_arguments": (state.get_arguments(OTHER, run.id), NotFound),
+        "state.get_state": (state.get_state(OTHER, key), NotFound),
+        "state.save_state": (state.save_state(OTHER, key, {"b": 2}), None),
+        "state.save_state_object": (state.save_state_object(OTHER, key, {"b": 2}), None),
+        "state.delete_state": (
+            state.delete_state(OTHER, run.workflow_id, StateType.WORKFLOWS),
+            ABSENT,
+        ),
+        "secrets.put": (secrets.put(OTHER, "x"), None),
+        "secrets.get": (secrets.get(OTHER, reference), NotFound),
+        "secrets.delete": (secrets.delete(OTHER, reference), ABSENT),
+        "secrets.resolve": (secrets.resolve(OTHER, reference), NotFound),
+    }
+
+
+def _failed() -> Any:
+    from flowkeep.contracts import RunStatus
+
+    return RunStatus.FAILED
+
+
+async def test_no_method_reaches_over_the_border(store: Store) -> None:
+    """Reads of a foreign tenant are absent, writes forbidden, and the owner's rows unchanged."""
+    run, ref = await running(store, arguments={"a": 1})
+    await store.system.record([attempt(ref)])
+    await store.state.save_state(TENANT, "key", {"a": 1})
+    reference = await store.secrets.put(TENANT, "secret")
+
+    async def everything() -> list[Any]:
+        return [
+            await store.runs.get(TENANT, run.id),
+            await store.runs.list_events(TENANT, run.id),
+            await store.tasks.list_attempts(TENANT, run.id),
+            await store.state.get_state(TENANT, "key"),
+            await store.state.get_arguments(TENANT, run.id),
+            await store.secrets.get(TENANT, reference),
+        ]
+
+    before = await everything()
+    known = calls(store, await store.runs.get(TENANT, run.id), "key", reference)
+    public = {
+        f"{noun}.{name}"
+        for noun in ("runs", "tasks", "state", "secrets")
+        for name, _ in inspect.getmembers(getattr(store, noun), inspect.iscoroutinefunction)
+        if not name.startswith("_")
+    }
+    assert set(known) == public
+    for name, (call, expected) in known.items():
+        if expected is ABSENT:
+            found = await call
+            assert not (getattr(found, "data", found)), name
+        elif expected is None:
+            await call
+        else:
+            with pytest.raises(expected):
+                await call
+        assert await everything() == before, name
+
+
+@pytest.mark.parametrize("tenant", ["", "a\x00", "x" * 1001, None, 7])
+async def test_tenants_have_a_name(store: Store, tenant: Any) -> None:
+    """A tenant that is no text, empty or unprintable is refused everywhere."""
+    with pytest.raises(InvalidInput, match="tenant_id"):
+        await store.runs.create(tenant, new_run())
+    with pytest.raises(InvalidInput, match="tenant_id"):
+        await store.runs.get_paginated_runs(tenant)
+    with pytest.raises(InvalidInput, match="tenant_id"):
+        await store.state.get_state(tenant, "k")
+    with pytest.raises(InvalidInput, match="tenant_id"):
+        await store.secrets.put(tenant, "x")

@@ -1,0 +1,46 @@
+"""Secrets in text are masked; the rest stays readable."""
+
+import pytest
+
+from flowkeep.redaction import redact
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("postgresql://u:hunter2@h:5432/d", "postgresql://u:***@h:5432/d"),
+        ("at postgresql+psycopg://:hunter2@h/d now", "at postgresql+psycopg://:***@h/d now"),
+        ("https://u:hun@ter/2@h/x?a=1", "https://u:***@h/x?a=1"),
+        ("two a://u:hunter2@h and b://v:hunter2@k", "two a://u:***@h and b://v:***@k"),
+        ("host=h password=hunter2 user=u", "host=h password=*** user=u"),
+        ("password='hunter2 x' user=u", "password=*** user=u"),
+        ("PGPASSWORD=hunter2 psql", "PGPASSWORD=*** psql"),
+        ("d?sslpassword=hunter2&x=1", "d?sslpassword=***&x=1"),
+        ('{"password": "hunter2", "n": 1}', '{"password": ***, "n": 1}'),
+        ("{'api_key': 'hunter2'}", "{'api_key': ***}"),
+        ("client_secret=hunter2", "client_secret=***"),
+    ],
+)
+def test_secrets_are_masked(text: str, clean: str) -> None:
+    """Passwords in URLs, connection strings and JSON become asterisks."""
+    assert redact(text) == clean
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'password authentication failed for user "u"',
+        "https://host:8080/path",
+        "mail a@b.c about secret matters",
+        "",
+    ],
+)
+def test_other_text_stays(text: str) -> None:
+    """What holds no secret is unchanged."""
+    assert redact(text) == text
+
+
+def test_known_values_are_masked_in_every_form() -> None:
+    """A given secret is masked wherever it stands, URL-quoted too; short ones are left."""
+    text = "p@ss w/rd and p%40ss%20w%2Frd and p%40ss+w%2Frd and abc"
+    assert redact(text, ["p@ss w/rd", "abc"]) == "*** and *** and *** and abc"
