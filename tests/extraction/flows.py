@@ -1,5 +1,6 @@
 """Workflows of the tests: the base, and what people make of it."""
 
+from datetime import timedelta
 from typing import Any, cast
 
 from temporalio import activity, workflow
@@ -8,6 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from flowkeep.activities.metadata_extraction.sql import BaseSQLMetadataExtractionActivities
     from flowkeep.contracts import CheckResult, PreflightResult
     from flowkeep.extraction.handler import HandlerInterface
+    from flowkeep.extraction.sources.postgresql_statements import STATEMENTS
     from flowkeep.workflows.metadata_extraction.sql import BaseSQLMetadataExtractionWorkflow
 
 
@@ -149,3 +151,19 @@ class Forgetful(BaseSQLMetadataExtractionWorkflow):
     @staticmethod
     def get_activities(activities: Any) -> Any:
         return [activities.fetch_tables, activities.fetch_columns]
+
+
+class StallingActivities(BaseSQLMetadataExtractionActivities):
+    """Stands still in the middle of the columns while somebody holds the lock 4711."""
+
+    fetch_column_sql = f"""SELECT c.*, CASE WHEN pg_catalog.current_query() LIKE 'COPY%%'
+        THEN pg_catalog.pg_advisory_xact_lock_shared(4711) IS NULL END AS waited
+        FROM ({STATEMENTS["columns"]}) AS c ORDER BY table_oid, ordinal_position"""
+
+
+@workflow.defn
+class Stalling(BaseSQLMetadataExtractionWorkflow):
+    """Notices a dead worker quickly."""
+
+    activities_cls = StallingActivities
+    default_heartbeat_timeout = timedelta(seconds=2)

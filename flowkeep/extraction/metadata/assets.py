@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-_SLICE_ROWS = 16_384
+_SLICE_ROWS = 8_192
 """Rows that are in memory as entities at a time."""
 
 
@@ -124,14 +124,15 @@ class _AssetFiles:
         rows = pl.from_arrow(table)
         assert isinstance(rows, pl.DataFrame)
         entities = transformer.entities(kind, rows)
-        text = io.BytesIO()
-        entities.write_ndjson(text)
-        self._json.write(text.getbuffer())
+        buffer = io.BytesIO()
+        entities.write_ndjson(buffer)
+        text = buffer.getvalue()
+        self._json.write(text)
         self._write_parquet(entities)
         pairs = zip(entities["guid"].to_list(), entities["contentHash"].to_list(), strict=True)
         self._digest.update("".join([guid + content for guid, content in pairs]).encode())
         self.read += table.num_rows
-        self.lines += text.getvalue().count(b"\n")
+        self.lines += text.count(b"\n")
 
     def store(self, storage: Storage, keys: dict[str, str]) -> list[PartInfo]:
         """Close both files and put them into storage; returns JSON lines first."""
