@@ -20,7 +20,8 @@ from flowkeep.statestore.tables import run
 
 # What is known of some executions. A segment's run is the one it was first recorded under.
 _KNOWN = """
-SELECT r.n, s.run_id AS segment_run_id, u.id AS run_id, u.tenant_id
+SELECT r.n, s.run_id AS segment_run_id, u.id, u.tenant_id, u.namespace, u.revision,
+       EXISTS (SELECT FROM {schema}.run_segment AS o WHERE o.run_id = r.run_id) AS has_segments
 FROM jsonb_to_recordset(CAST(:refs AS jsonb))
      AS r(n int, namespace text, temporal_run_id text, run_id uuid)
 LEFT JOIN {schema}.run_segment AS s
@@ -50,19 +51,24 @@ async def ensure(
     if not wanted:
         return
     found = await session.execute(_KNOWN, {"refs": as_json(wanted)})
-    known = {row.n: row for row in found}
+    known = {row["n"]: dict(row) for row in found.mappings()}
+    with_segments = {row["id"] for row in known.values() if row["has_segments"]}
     for n, ref in enumerate(wanted):
         row = known[n]
-        if row.tenant_id is not None and row.tenant_id != ref.tenant_id:
-            raise Forbidden(f"run {row.run_id} belongs to another tenant")
-        if row.segment_run_id is not None:
+        if row["id"] is not None and row["tenant_id"] != ref.tenant_id:
+            raise Forbidden(f"run {row['id']} belongs to another tenant")
+        if row["segment_run_id"] is not None:
             continue
-        if row.run_id is None:
+        if row["id"] is None:
             await _adopt(session, ref)
-        stored = await _head(session, ref)
-        await open_segment(
-            session, stored, ref.temporal_run_id, first_run_id=ref.first_run_id, kind=kind
+            row = await _head(session, ref)
+        later = (
+            ref.run_id in with_segments
+            if ref.first_run_id is None
+            else ref.first_run_id != ref.temporal_run_id
         )
+        await open_segment(session, row, ref.temporal_run_id, later=later, kind=kind)
+        with_segments.add(ref.run_id)
 
 
 def unique(refs: Iterable[RunRef]) -> list[RunRef]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import ScalarSelect, func, insert, select, update
 
 from flowkeep.contracts import Event, EventKind, RunStatus
 from flowkeep.errors import Forbidden, NotFound, RevisionMismatch
@@ -25,7 +25,7 @@ EVENT_OF: dict[RunStatus, EventKind] = {
 
 async def lock(
     session: Session,
-    run_id: UUID,
+    run_id: UUID | ScalarSelect[UUID],
     *,
     tenant_id: str | None = None,
     expected_revision: int | None = None,
@@ -34,7 +34,7 @@ async def lock(
 
     Args:
         session: A transaction.
-        run_id: The run.
+        run_id: The run, or the query that names it.
         tenant_id: Whose it must be; None for the forms without a tenant.
         expected_revision: The revision it must have; None for any.
 
@@ -49,9 +49,10 @@ async def lock(
     )
     row = found.mappings().one_or_none()
     if row is None:
-        raise NotFound(f"run {run_id} does not exist", hint="look it up with `run list`")
+        name = f"run {run_id}" if isinstance(run_id, UUID) else "the run of this execution"
+        raise NotFound(f"{name} does not exist", hint="look it up with `run list`")
     if tenant_id is not None and row["tenant_id"] != tenant_id:
-        raise Forbidden(f"run {run_id} belongs to another tenant")
+        raise Forbidden(f"run {row['id']} belongs to another tenant")
     if expected_revision is not None and row["revision"] != expected_revision:
         raise RevisionMismatch(f"run {run_id}", expected=expected_revision, actual=row["revision"])
     return dict(row)

@@ -12,7 +12,7 @@ from flowkeep.contracts import EventKind, NewRun, Run, RunStatus, Source
 from flowkeep.errors import Conflict, Forbidden, LedgerUnavailable, OpenRunExists
 from flowkeep.statestore import encoding
 from flowkeep.statestore.repositories import arguments, inputs, payloads
-from flowkeep.statestore.repositories.changes import append, lock
+from flowkeep.statestore.repositories.changes import append
 from flowkeep.statestore.repositories.rows import FULL
 from flowkeep.statestore.session import Session
 from flowkeep.statestore.tables import run
@@ -27,33 +27,33 @@ async def create(session: Session, tenant_id: str, new: NewRun) -> dict[str, Any
     values = _columns(tenant_id, new)
     wanted = None if new.arguments is None else encoding.strict(new.arguments, "arguments")
     packed = payloads.pack(encoding.strict(new.inputs, "inputs"))
-    inserted = await insert_open(session, {**values, **payloads.columns("inputs", packed)})
-    if not inserted:
+    row = await insert_open(session, {**values, **payloads.columns("inputs", packed)})
+    if row is None:
         return await _existing(session, tenant_id, new, values, wanted)
     await payloads.keep(session, [(tenant_id, new.id, packed)])
     if wanted is not None:
         await arguments.write(session, tenant_id, new.id, new.workflow_id, wanted)
     told = {"source": Source.CLIENT.name.lower(), "to": RunStatus.PENDING.value}
-    row = await lock(session, new.id)
     await append(session, row, EventKind.CREATED, told, actor=new.created_by)
     return row
 
 
-async def insert_open(session: Session, values: Mapping[str, Any]) -> bool:
-    """Insert an open run unless its id is taken; returns whether it was inserted.
+async def insert_open(session: Session, values: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Insert a run and return its row, or None when its id is taken.
 
     Raises:
         OpenRunExists: If another run with this workflow_id is open.
     """
     for _ in range(3):
         inserted = await session.execute(
-            insert(run).values(dict(values)).on_conflict_do_nothing().returning(run.c.id)
+            insert(run).values(dict(values)).on_conflict_do_nothing().returning(*FULL)
         )
-        if inserted.first() is not None:
-            return True
+        row = inserted.mappings().one_or_none()
+        if row is not None:
+            return dict(row)
         found = await session.execute(select(run.c.id).where(run.c.id == values["id"]))
         if found.first() is not None:
-            return False
+            return None
         other = await open_run(session, values["namespace"], values["workflow_id"])
         if other is not None:
             raise OpenRunExists(values["workflow_id"], run_id=other)
@@ -97,10 +97,10 @@ async def insert_saved(session: Session, tenant_id: str, saved: Run) -> bool:
         values[name] = encoding.strict(values[name], name)
     for name, value in packed.items():
         values |= payloads.columns(name, value)
-    if not await insert_open(session, values):
+    row = await insert_open(session, values)
+    if row is None:
         return False
     await payloads.keep(session, [(tenant_id, saved.id, value) for value in packed.values()])
-    row = await lock(session, saved.id)
     told = {"source": saved.source.name.lower(), "to": saved.status.value}
     await append(session, row, EventKind.CREATED, told, actor=saved.created_by)
     return True

@@ -146,7 +146,8 @@ async def end(
         actor: Who ended it.
     """
     finished = await _close_tasks(session, row["id"], at)
-    await close_pause(session, row["id"], at=at, actor=actor)
+    if row["status"] == RunStatus.WAITING:
+        await close_pause(session, row["id"], at=at, actor=actor)
     ended = {
         **values,
         "wait": None,

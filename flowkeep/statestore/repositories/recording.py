@@ -1,6 +1,6 @@
 """A batch of attempts, written in two statements: lock the runs, upsert the rows; see `upsert`."""
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +8,6 @@ from flowkeep.contracts import Attempt, RunRef, RunStatus, Source, TaskStatus
 from flowkeep.errors import Forbidden, InvalidInput
 from flowkeep.statestore import encoding
 from flowkeep.statestore.repositories import adoption, moves, payloads
-from flowkeep.statestore.repositories.changes import lock
 from flowkeep.statestore.repositories.outcome import RUN_CLOSED
 from flowkeep.statestore.repositories.upsert import LOCK_RUNS, LOCK_RUNS_BEHIND, UPSERT
 from flowkeep.statestore.session import Session
@@ -107,6 +106,7 @@ async def _lock_runs(
     statement = LOCK_RUNS if durable else LOCK_RUNS_BEHIND
     found = await session.execute(statement, {"refs": adoption.as_json(ordered)})
     runs: dict[tuple[str, str], _Locked] = {}
+    started: set[UUID] = set()
     for row in found.all():
         ref, status = ordered[row.n], RunStatus(row.status)
         if row.tenant_id != ref.tenant_id:
@@ -114,17 +114,17 @@ async def _lock_runs(
         if not row.has_segment:
             continue
         if status is RunStatus.PENDING:
-            await start(session, row.id, ref)
+            # Another execution of the same run may have started it a row ago.
+            if row.id not in started:
+                await start(session, {"id": row.id, "status": status.value}, ref)
+            started.add(row.id)
             status = RunStatus.RUNNING
         runs[_execution(ref)] = (row.id, status, row.tenant_id)
     return runs
 
 
-async def start(session: Session, run_id: UUID, ref: RunRef) -> dict[str, Any]:
-    """Move a run that is pending to `running`: this record proves that Temporal accepted it."""
-    row = await lock(session, run_id)
-    if row["status"] != RunStatus.PENDING:
-        return row
+async def start(session: Session, row: Mapping[str, Any], ref: RunRef) -> dict[str, Any]:
+    """Start a locked run that is pending: this record proves that Temporal accepted it."""
     return await moves.start(
         session, row, source=Source.WORKER, temporal_run_id=ref.temporal_run_id
     )

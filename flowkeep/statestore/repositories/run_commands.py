@@ -44,7 +44,8 @@ class RunCommands(RunReads):
         async with self._scope.write() as session:
             row = await _locked(session, tenant_id, run_id, expected_revision)
             if temporal_run_id is not None:
-                await open_segment(session, row, temporal_run_id, source=Source.CLIENT)
+                later = row["temporal_run_id"] not in (None, temporal_run_id)
+                await open_segment(session, row, temporal_run_id, later=later, source=Source.CLIENT)
             if row["status"] == RunStatus.PENDING:
                 row = await moves.start(
                     session,

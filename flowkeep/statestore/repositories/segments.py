@@ -40,7 +40,7 @@ async def open_segment(
     row: Mapping[str, Any],
     temporal_run_id: str,
     *,
-    first_run_id: str | None = None,
+    later: bool,
     kind: SegmentKind | None = None,
     source: Source = Source.WORKER,
 ) -> bool:
@@ -50,15 +50,11 @@ async def open_segment(
         session: A transaction.
         row: id, tenant_id, namespace and revision of the run.
         temporal_run_id: Temporal's id of the execution.
-        first_run_id: Temporal's id of the first execution of the chain, when known.
-        kind: Why it began; told from first_run_id and the known segments when left out.
+        later: Whether another execution came before.
+        kind: Why it began, when known.
         source: Who says so.
     """
-    known = select(run_segment.c.seq).where(run_segment.c.run_id == row["id"]).limit(1)
-    later = first_run_id not in (None, temporal_run_id) or bool(
-        (await session.execute(known)).first()
-    )
-    guess = SegmentKind.CONTINUE if later else SegmentKind.START
+    chosen = kind or (SegmentKind.CONTINUE if later else SegmentKind.START)
     inserted = await session.execute(
         insert(run_segment)
         .values(
@@ -66,7 +62,7 @@ async def open_segment(
             temporal_run_id=temporal_run_id,
             run_id=row["id"],
             tenant_id=row["tenant_id"],
-            kind=(kind or guess).value,
+            kind=chosen.value,
             status="running",
             started_at=time_of(temporal_run_id) or func.now(),
             source=int(source),
@@ -76,7 +72,7 @@ async def open_segment(
     )
     new = inserted.first() is not None
     if new and later:
-        told = {"temporal_run_id": temporal_run_id, "kind": (kind or guess).value}
+        told = {"temporal_run_id": temporal_run_id, "kind": chosen.value}
         await append(session, row, EventKind.SEGMENT_STARTED, told)
     return new
 

@@ -65,7 +65,7 @@ class System:
             await adoption.ensure(session, [run])
             row = await _locked(session, run)
             if row["status"] == RunStatus.PENDING:
-                row = await recording.start(session, row["id"], run)
+                row = await recording.start(session, row, run)
             if not RunStatus(row["status"]).terminal:
                 row = await (_pause if request.paused else _resume)(session, row, request)
             return await full_run(session, row)
@@ -73,13 +73,15 @@ class System:
 
 async def _locked(session: Session, ref: RunRef) -> dict[str, Any]:
     """Lock the run an execution belongs to."""
-    found = await session.execute(
-        select(run_segment.c.run_id).where(
+    run_id = (
+        select(run_segment.c.run_id)
+        .where(
             run_segment.c.namespace == ref.namespace,
             run_segment.c.temporal_run_id == ref.temporal_run_id,
         )
+        .scalar_subquery()
     )
-    return await lock(session, found.scalar_one(), tenant_id=ref.tenant_id)
+    return await lock(session, run_id, tenant_id=ref.tenant_id)
 
 
 async def _close_row(session: Session, row: dict[str, Any], close: SegmentClose) -> bool:
@@ -164,7 +166,7 @@ async def _settle(
         told = {"temporal_run_id": close.run.temporal_run_id}
         row, _ = await change(session, row, reopened, EventKind.RESET, told)
     if row["status"] == RunStatus.PENDING:
-        row = await recording.start(session, row["id"], close.run)
+        row = await recording.start(session, row, close.run)
     outcome = Outcome(
         close.status,
         source=close.source,
