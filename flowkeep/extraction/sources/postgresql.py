@@ -224,8 +224,12 @@ class _PostgreSQLSession(Session):
         self, statement: Statement, columns: Mapping[str, ColumnType]
     ) -> Generator["pa.Table"]:
         """Yield the rows as Arrow tables; see `Session.tables`."""
-        copy = f"COPY ({self._text(statement)} {statement.order}) TO STDOUT (FORMAT csv)"
-        return copy_tables(self._connection, copy.encode(), columns, self._stop)
+        copy = self.copy_text(statement).encode()
+        return copy_tables(self._connection, copy, columns, self._stop)
+
+    def copy_text(self, statement: Statement) -> str:
+        """Return the whole COPY statement that `tables` runs."""
+        return f"COPY ({self._text(statement)} {statement.order}) TO STDOUT (FORMAT csv)"
 
     def _text(self, statement: Statement) -> str:
         """Return the statement with its parameters as literals, quoted by the driver.
