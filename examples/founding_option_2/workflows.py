@@ -1,6 +1,6 @@
 """Option 2 of the founding document: a `run` of one's own."""
 
-# ruff: noqa: F401, TC006, UP006, UP035 - everything but the import lines stands as its author wrote it
+# ruff: noqa: F401, TC006, UP006, UP035 - stands as its author wrote it but for imports
 
 import asyncio
 from datetime import timedelta
