@@ -8,6 +8,8 @@ from temporalio import activity
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
+from flowkeep.recording.activity_interceptor import current_run
+
 CODE = "ACTIVITY_NOT_REGISTERED"
 
 GRACE = timedelta(minutes=5)
@@ -28,7 +30,9 @@ async def unregistered(args: Sequence[RawValue]) -> NoReturn:
     """
     info = activity.info()
     left = (info.scheduled_time + GRACE - datetime.now(UTC)).total_seconds()
-    attempts = info.retry_policy.maximum_attempts if info.retry_policy else 0
+    run = current_run.get()
+    policy = run.retry_policy if run is not None else info.retry_policy
+    attempts = policy.maximum_attempts if policy else 0
     details: dict[str, Any] = {"code": CODE, "activity": info.activity_type}
     message = (
         f"activity {info.activity_type!r} is not registered on task queue {info.task_queue!r}: "

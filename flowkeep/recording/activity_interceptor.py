@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, runtime_checkable
 
 from temporalio import activity
+from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import (
     ActivityInboundInterceptor,
@@ -26,17 +27,24 @@ from flowkeep.contracts.status import TaskStatus, TaskType
 from flowkeep.errors import FlowkeepError
 from flowkeep.recording.capture import Payloads, capture, capture_arguments, error_info
 from flowkeep.recording.failures import as_application_error
-from flowkeep.recording.identity import activity_run_ref, read_header
+from flowkeep.recording.identity import activity_run_ref, read_header, read_policy
 from flowkeep.recording.recorder import Recorder
 from flowkeep.settings import RecorderSettings
 
 
 @dataclass(frozen=True, slots=True)
 class CurrentRun:
-    """The run that the activity executed right now belongs to."""
+    """The run that the activity executed right now belongs to.
+
+    Attributes:
+        ref: The run and its Temporal execution.
+        identity: What the header says.
+        retry_policy: The policy the activity was scheduled with, where it is known.
+    """
 
     ref: RunRef
     identity: Identity
+    retry_policy: RetryPolicy | None = None
 
 
 current_run: ContextVar[CurrentRun | None] = ContextVar("flowkeep_current_run", default=None)
@@ -106,8 +114,10 @@ class ActivityInbound(ActivityInboundInterceptor):
         identity = Identity.from_header(header) if header else await self._host.resolve(info)
         if identity is None or identity.run_id is None:
             return await self._execute(input)
-        run = CurrentRun(activity_run_ref(identity, info), identity)
-        report = _Report(self._host, input, info, run.ref, header.get("task_key"))
+        plain = header.get("retry_policy")
+        policy = info.retry_policy or (read_policy(plain) if plain else None)
+        run = CurrentRun(activity_run_ref(identity, info), identity, policy)
+        report = _Report(self._host, input, info, run, header.get("task_key"))
         token = current_run.set(run)
         try:
             async with _scope(input.fn, run, info):
@@ -152,12 +162,13 @@ class _Report:
         host: RecordingHost,
         input: ExecuteActivityInput,
         info: activity.Info,
-        ref: RunRef,
+        run: CurrentRun,
         task_key: str | None,
     ) -> None:
         self._host = host
         self._info = info
-        self._ref = ref
+        self._ref = run.ref
+        self._policy = run.retry_policy
         self._started = _now()
         self._flowkeep = isinstance(getattr(input.fn, "__self__", None), AttemptScope)
         mode: Payloads = host.recorder_settings.payloads
@@ -196,7 +207,7 @@ class _Report:
             status,
             error=info,
             finished=finished,
-            next_retry_at=_next_retry(self._info, status, info, error, finished),
+            next_retry_at=self._next_retry(status, info, error, finished),
         )
         await self._record(attempt, wait=True)
 
@@ -224,6 +235,25 @@ class _Report:
             limits.append(self._info.heartbeat_timeout.total_seconds() * 0.7)
         return min(limits) if limits else None
 
+    def _next_retry(
+        self, status: TaskStatus, error: ErrorInfo, raised: BaseException, finished: datetime
+    ) -> datetime | None:
+        """Estimate the next attempt by Temporal's formula: initial · coefficient^(attempt − 1)."""
+        policy, attempt = self._policy, self._info.attempt
+        if status is TaskStatus.CANCELLED or not error.retryable or policy is None:
+            return None
+        if policy.maximum_attempts and attempt >= policy.maximum_attempts:
+            return None
+        if error.type in (policy.non_retryable_error_types or ()):
+            return None
+        if isinstance(raised, ApplicationError) and raised.next_retry_delay is not None:
+            return finished + raised.next_retry_delay
+        first = policy.initial_interval.total_seconds()
+        most = (policy.maximum_interval or policy.initial_interval * 100).total_seconds()
+        exponent = min(attempt - 1, 64)
+        seconds = min(most, first * policy.backoff_coefficient**exponent)
+        return finished + timedelta(seconds=seconds)
+
     def _attempt(
         self,
         status: TaskStatus,
@@ -234,7 +264,7 @@ class _Report:
         next_retry_at: datetime | None = None,
     ) -> Attempt:
         info = self._info
-        policy = info.retry_policy
+        policy = self._policy
         timeout = info.start_to_close_timeout or info.schedule_to_close_timeout
         return Attempt(
             run=self._ref,
@@ -315,29 +345,6 @@ def _deadline(info: activity.Info) -> datetime | None:
     if info.schedule_to_close_timeout:
         ends.append(info.scheduled_time + info.schedule_to_close_timeout)
     return min(ends) if ends else None
-
-
-def _next_retry(
-    info: activity.Info,
-    status: TaskStatus,
-    error: ErrorInfo,
-    raised: BaseException,
-    finished: datetime,
-) -> datetime | None:
-    """Estimate the next attempt by Temporal's formula: initial · coefficient^(attempt − 1)."""
-    policy = info.retry_policy
-    if status is TaskStatus.CANCELLED or not error.retryable or policy is None:
-        return None
-    if policy.maximum_attempts and info.attempt >= policy.maximum_attempts:
-        return None
-    if error.type in (policy.non_retryable_error_types or ()):
-        return None
-    if isinstance(raised, ApplicationError) and raised.next_retry_delay is not None:
-        return finished + raised.next_retry_delay
-    first = policy.initial_interval.total_seconds()
-    most = (policy.maximum_interval or policy.initial_interval * 100).total_seconds()
-    exponent = min(info.attempt - 1, 64)
-    return finished + timedelta(seconds=min(most, first * policy.backoff_coefficient**exponent))
 
 
 def _now() -> datetime:

@@ -3,11 +3,13 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import temporalio.api.common.v1
 from temporalio import activity, workflow
+from temporalio.common import RetryPolicy
 from temporalio.converter import PayloadConverter
 
 from flowkeep.contracts.identity import (
@@ -136,6 +138,30 @@ def _run_ref(identity: Identity, **execution: Any) -> RunRef:
         parent_run_id=_uuid(identity.parent_run_id),
         kind=run_kind(execution["workflow_type"]),
         **execution,
+    )
+
+
+def plain_policy(policy: RetryPolicy) -> dict[str, Any]:
+    """Return a retry policy as plain JSON with times in seconds."""
+    longest = policy.maximum_interval
+    return {
+        "initial": policy.initial_interval.total_seconds(),
+        "coefficient": policy.backoff_coefficient,
+        "maximum": longest.total_seconds() if longest else None,
+        "attempts": policy.maximum_attempts,
+        "fatal": list(policy.non_retryable_error_types or ()),
+    }
+
+
+def read_policy(plain: dict[str, Any]) -> RetryPolicy:
+    """Undo `plain_policy`."""
+    longest = plain["maximum"]
+    return RetryPolicy(
+        initial_interval=timedelta(seconds=plain["initial"]),
+        backoff_coefficient=plain["coefficient"],
+        maximum_interval=None if longest is None else timedelta(seconds=longest),
+        maximum_attempts=plain["attempts"],
+        non_retryable_error_types=plain["fatal"],
     )
 
 

@@ -41,6 +41,7 @@ from flowkeep.recording.failures import as_application_error
 from flowkeep.recording.identity import (
     child_identity,
     header_payload,
+    plain_policy,
     plain_run_ref,
     read_header,
     with_header,
@@ -61,7 +62,8 @@ class RunTracker:
         self.children = 0
         self._local = 0
         self._explicit: dict[str, int] = {}
-        self._payload: Any = None
+        self._begun = False
+        self._payloads: dict[str, Any] = {}
 
     def begin(self) -> None:
         """Read the start header, or derive the identity when there is none.
@@ -69,13 +71,13 @@ class RunTracker:
         A message that came with the first workflow task is handled before the workflow's own code
         begins, so whoever comes first does this.
         """
-        if self._payload is not None:
+        if self._begun:
             return
+        self._begun = True
         value = read_header(workflow.info().headers)
         start = None if value is None else Identity.from_header(value)
         self.started_with_header = start is not None
         self.identity = workflow_identity(start, workflow.info())
-        self._payload = header_payload(self.identity)
 
     def next_local_id(self) -> str | None:
         """Return an id that stays the same over the back-off of a local activity."""
@@ -84,18 +86,30 @@ class RunTracker:
         self._local += 1
         return f"L{self._local}"
 
-    def task_header(self, explicit_id: str | None) -> Any:
+    def task_header(self, explicit_id: str | None, policy: RetryPolicy | None) -> Any:
         """Count one task and return its header.
 
         An explicit id that was used before in this execution is stored as `id~2`, `id~3`, …
+        The retry policy travels along, because an eagerly dispatched activity is not told it.
         """
         self.scheduled += 1
-        if explicit_id is None:
-            return self._payload
-        seen = self._explicit[explicit_id] = self._explicit.get(explicit_id, 0) + 1
-        if seen == 1:
-            return self._payload
-        return header_payload(self.identity, task_key=f"{explicit_id}~{seen}")
+        extra: dict[str, Any] = {}
+        if policy is not None:
+            extra["retry_policy"] = plain_policy(policy)
+        if explicit_id is not None:
+            seen = self._explicit[explicit_id] = self._explicit.get(explicit_id, 0) + 1
+            if seen > 1:
+                extra["task_key"] = f"{explicit_id}~{seen}"
+        if "task_key" in extra:
+            return header_payload(self.identity, **extra)
+        return self._payload_with(extra)
+
+    def _payload_with(self, extra: dict[str, Any]) -> Any:
+        """Return the header, encoded once per retry policy: most tasks share it."""
+        key = str(extra)
+        if key not in self._payloads:
+            self._payloads[key] = header_payload(self.identity, **extra)
+        return self._payloads[key]
 
     @property
     def total(self) -> int:
@@ -112,14 +126,14 @@ class WorkflowOutbound(WorkflowOutboundInterceptor):
 
     def start_activity(self, input: StartActivityInput) -> workflow.ActivityHandle[Any]:
         """Add the header to an activity and count it."""
-        header = self._tracker.task_header(input.activity_id)
+        header = self._tracker.task_header(input.activity_id, input.retry_policy)
         input.headers = with_header(input.headers, header)
         return super().start_activity(input)
 
     def start_local_activity(self, input: StartLocalActivityInput) -> workflow.ActivityHandle[Any]:
         """Add the header and a stable id to a local activity and count it."""
         if input.activity not in RECORD_ACTIVITIES:
-            header = self._tracker.task_header(input.activity_id)
+            header = self._tracker.task_header(input.activity_id, input.retry_policy)
             input.headers = with_header(input.headers, header)
             input.activity_id = input.activity_id or self._tracker.next_local_id()
         elif input.activity == RECORD_PAUSE:

@@ -1,4 +1,4 @@
-"""Starting runs: conflicts, stored arguments, secrets, and workflows that were started elsewhere."""
+"""Starting runs: conflicts, stored arguments, secrets, workflows started elsewhere."""
 
 from typing import Any
 
@@ -196,7 +196,7 @@ async def test_workflow_started_elsewhere_is_adopted(
 async def test_terminate_from_outside_is_seen(
     client: WorkflowClient, worker: Worker, temporal_client: Client
 ) -> None:
-    """A run that somebody terminated with Temporal's own tools ends as cancelled, with the reason."""
+    """A run that somebody terminated with Temporal's own tools ends as cancelled."""
     handle = await client.start_workflow({"a": 1}, flows.Holding)
     await temporal_client.get_workflow_handle(handle.workflow_id).terminate(reason="maintenance")
     assert await handle.status() is RunStatus.CANCELLED

@@ -94,7 +94,9 @@ class Wide:
     async def run(self, count: int) -> int:
         done = await asyncio.gather(
             *(
-                workflow.execute_activity(greet, str(n), start_to_close_timeout=timedelta(minutes=1))
+                workflow.execute_activity(
+                    greet, str(n), start_to_close_timeout=timedelta(minutes=1)
+                )
                 for n in range(count)
             )
         )

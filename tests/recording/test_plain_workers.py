@@ -120,9 +120,7 @@ async def test_workflow_only_and_activity_only_workers(
     workflows = serve(recorded, activities=[])
     activities = serve(recorded, workflows=[])
     async with workflows, activities:
-        await recorded.execute_workflow(
-            plain.Plain.run, "Ada", id="split-1", task_queue=task_queue
-        )
+        await recorded.execute_workflow(plain.Plain.run, "Ada", id="split-1", task_queue=task_queue)
     assert workflows.config(active_config=True)["no_remote_activities"] is True
     names = activities.config(active_config=True)["activities"]
     assert len(names) == len(ACTIVITIES)

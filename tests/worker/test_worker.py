@@ -1,0 +1,160 @@
+"""The worker: what it refuses, how it routes, how it drains."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from flowkeep.clients.workflow import WorkflowClient
+from flowkeep.contracts import TaskStatus
+from flowkeep.errors import ConfigurationError, RunFailed
+from flowkeep.unregistered import _delay
+from flowkeep.worker import Worker
+from tests.support import eventually
+from tests.worker import broken, flows, heavy
+
+
+async def test_connectors_with_equal_names_are_routed(client: WorkflowClient) -> None:
+    """Each workflow reaches its own connector, through chunks of a map too, with typed input."""
+    north, south, sums = flows.North(), flows.South(), flows.Sums()
+    async with Worker(
+        client,
+        workflow_classes=[flows.NorthFlow, flows.SouthFlow],
+        workflow_activities=[
+            *flows.NorthFlow.get_activities(north),
+            *flows.SouthFlow.get_activities(south),
+            sums.sum,
+        ],
+    ):
+        first = await client.start_workflow({"a": 1}, flows.NorthFlow)
+        second = await client.start_workflow({"a": 1}, flows.SouthFlow)
+        assert await first.result() == ["north for NorthFlow", [2, 3]]
+        assert await second.result() == ["south for SouthFlow", [0, 1]]
+
+
+async def test_unregistered_activity_fails_with_its_name(client: WorkflowClient) -> None:
+    """An activity nobody registered fails the run with its name instead of retrying for ever."""
+    async with Worker(client, workflow_classes=[flows.Asks]):
+        handle = await client.start_workflow({"attempts": 1}, flows.Asks)
+        with pytest.raises(RunFailed, match="activity 'nobody_knows' is not registered"):
+            await handle.result()
+        tasks = await client.store.tasks.list_tasks("default", handle.run_id)
+        [task] = [task for task in tasks if task.task_name == "nobody_knows"]
+        assert task.status is TaskStatus.FAILED
+        assert task.error is not None
+        assert task.error.code == "ACTIVITY_NOT_REGISTERED"
+
+
+async def test_unregistered_activity_waits_for_a_deployment(client: WorkflowClient) -> None:
+    """While attempts are left the failure is retryable, and the next attempt is planned."""
+    async with Worker(client, workflow_classes=[flows.Asks]):
+        handle = await client.start_workflow({"attempts": 5}, flows.Asks)
+
+        async def planned() -> Any:
+            tasks = await client.store.tasks.list_tasks("default", handle.run_id)
+            found = [task for task in tasks if task.task_name == "nobody_knows"]
+            assert found
+            return found[0]
+
+        task = await eventually(planned)
+        assert task.error.retryable
+        assert task.next_retry_at - task.finished_at == pytest.approx(
+            timedelta(seconds=20), abs=timedelta(seconds=1)
+        )
+        await handle.terminate()
+
+
+@pytest.mark.parametrize(
+    ("left", "attempt", "attempts", "seconds"),
+    [(300, 1, 5, 20), (280, 2, 5, 40), (160, 4, 5, 160), (300, 1, 0, 1), (300, 9, 0, 30)],
+)
+def test_delays_cover_the_grace(left: float, attempt: int, attempts: int, seconds: float) -> None:
+    """The attempts that are left cover five minutes, each wait twice as long as the one before."""
+    assert _delay(left, attempt, attempts) == timedelta(seconds=seconds)
+
+
+async def test_heavy_imports_are_refused(client: WorkflowClient) -> None:
+    """A workflow that makes every run import a library anew is named with the library."""
+    with pytest.raises(ConfigurationError, match=r"Heavy makes every run import .*fastapi.* anew"):
+        Worker(client, workflow_classes=[heavy.Heavy])
+
+
+async def test_workflow_that_does_not_load_in_the_sandbox_is_refused(
+    client: WorkflowClient,
+) -> None:
+    """A workflow file that the sandbox cannot load is named when the worker is built."""
+    with pytest.raises(ConfigurationError, match="Broken"):
+        Worker(client, workflow_classes=[broken.Broken])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "neither workflow_classes nor workflow_activities"),
+        ({"workflow_classes": [flows.Asks], "activities": []}, "Worker sets activities itself"),
+    ],
+)
+async def test_wrong_arguments_are_named(
+    client: WorkflowClient, arguments: dict[str, Any], message: str
+) -> None:
+    """What cannot be served is refused with the way out."""
+    with pytest.raises(ConfigurationError, match=message):
+        Worker(client, **arguments)
+
+
+async def test_client_must_be_ours() -> None:
+    """A plain Temporal client is refused with what to pass instead."""
+    with pytest.raises(ConfigurationError, match=r"WorkflowClient\.connect"):
+        Worker(object(), workflow_classes=[flows.Asks])  # type: ignore[arg-type]
+
+
+async def test_drain_lets_activities_finish_and_writes_them(client: WorkflowClient) -> None:
+    """A worker that is stopped lets a running activity finish and records it."""
+    slow = flows.Slow()
+    worker = Worker(
+        client,
+        workflow_classes=[flows.SlowFlow],
+        workflow_activities=flows.SlowFlow.get_activities(slow),
+    )
+    async with worker:
+        handle = await client.start_workflow({"a": 1}, flows.SlowFlow)
+        await slow.began.wait()
+        stopping = asyncio.ensure_future(worker._worker.shutdown())
+        await eventually(lambda: _assert(worker._worker.is_shutdown is False))
+        slow.release.set()
+        await stopping
+    tasks = await client.store.tasks.list_tasks("default", handle.run_id)
+    [task] = [task for task in tasks if task.task_name == "slow"]
+    assert task.status is TaskStatus.SUCCEEDED
+    assert task.output == "finished"
+    await handle.terminate()
+
+
+async def test_activity_cut_off_by_shutdown_is_retried_elsewhere(client: WorkflowClient) -> None:
+    """An attempt that the grace did not suffice for is recorded as such, and tried again."""
+    first, second = flows.Slow(), flows.Slow()
+    second.release.set()
+    async with Worker(
+        client,
+        workflow_classes=[flows.SlowFlow],
+        workflow_activities=flows.SlowFlow.get_activities(first),
+        graceful_shutdown_timeout=timedelta(0),
+    ):
+        handle = await client.start_workflow({"a": 1}, flows.SlowFlow)
+        await first.began.wait()
+    async with Worker(
+        client,
+        workflow_classes=[flows.SlowFlow],
+        workflow_activities=flows.SlowFlow.get_activities(second),
+    ):
+        assert await handle.result() == {"slow": "finished"}
+    page = await client.store.tasks.list_attempts("default", handle.run_id)
+    found = [task for task in page if task.task_name == "slow"]
+    assert [task.status for task in found] == [TaskStatus.FAILED, TaskStatus.SUCCEEDED]
+    assert found[0].error is not None
+    assert found[0].error.code == "WORKER_SHUTDOWN"
+
+
+def _assert(condition: bool) -> None:
+    assert condition
