@@ -15,6 +15,7 @@ from flowkeep.activities.heartbeat import Heartbeat
 from flowkeep.activities.services import Services, WorkerServices
 from flowkeep.contracts import CheckResult, PreflightResult, StateType
 from flowkeep.errors import ConfigurationError, InvalidInput, LedgerUnavailable, NotFound
+from flowkeep.extraction.metadata.keys import RunLocation
 from flowkeep.recording.activity_interceptor import CurrentRun, heartbeat_listener
 from flowkeep.statestore.state import bind as bind_state
 
@@ -221,7 +222,7 @@ def workflow_id_of(workflow_config: Any) -> str:
 
 def output_path(tenant_id: str, app_id: str | None, workflow_type: str, run_id: Any) -> str:
     """Return the prefix under which a run stores its files, relative to the storage URL."""
-    return "/".join((tenant_id, app_id or "default", workflow_type, str(run_id)))
+    return RunLocation(tenant_id, app_id, workflow_type, str(run_id)).prefix
 
 
 def _bind(stack: contextlib.AsyncExitStack, variable: ContextVar[Any], value: Any) -> None:
