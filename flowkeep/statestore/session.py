@@ -11,6 +11,7 @@ from sqlalchemy import CursorResult, Executable, TextClause
 from sqlalchemy import text as sql
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from flowkeep.errors import InvalidInput
 from flowkeep.statestore.engine import describe
 from flowkeep.statestore.translation import translated
 
@@ -34,9 +35,14 @@ class Session:
         self, statement: Executable | str, parameters: Any = None
     ) -> CursorResult[Any]:
         """Run a Core statement, or SQL text in which `{schema}` stands for the schema."""
-        if isinstance(statement, str):
-            return await self.connection.execute(_text(statement, self.schema_name), parameters)
-        return await self.connection.execute(statement, parameters, execution_options=self._options)
+        try:
+            if isinstance(statement, str):
+                return await self.connection.execute(_text(statement, self.schema_name), parameters)
+            return await self.connection.execute(
+                statement, parameters, execution_options=self._options
+            )
+        except UnicodeEncodeError:
+            raise InvalidInput("a text holds invalid unicode (a lone surrogate)") from None
 
 
 @lru_cache(maxsize=256)

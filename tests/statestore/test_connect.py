@@ -170,6 +170,29 @@ async def test_a_connection_lost_in_a_transaction_is_told(store: Store) -> None:
     await store.runs.create(TENANT, new_run())
 
 
+async def test_cancelled_calls_leave_the_pool_whole(store: Store) -> None:
+    """Calls cancelled in the middle undo their work and give their connections back."""
+
+    async def slow() -> None:
+        async with store.transaction() as tx:
+            await tx.state.save_state(TENANT, "cancelled", {"n": 1})
+            reached.release()
+            await tx.connection.execute(text("SELECT pg_sleep(60)"))
+
+    reached = asyncio.Semaphore(0)
+    for _ in range(2):
+        calls = [asyncio.create_task(slow())]
+        await reached.acquire()
+        calls += [asyncio.create_task(slow()) for _ in range(3)]
+        for call in calls:
+            call.cancel()
+        found = await asyncio.gather(*calls, return_exceptions=True)
+        assert all(isinstance(error, asyncio.CancelledError) for error in found)
+    with pytest.raises(NotFound):
+        await store.state.get_state(TENANT, "cancelled")
+    await asyncio.gather(*(store.state.save_state(TENANT, f"k{n}", {}) for n in range(8)))
+
+
 @pytest.mark.slow
 async def test_the_pool_survives_a_killed_server(tmp_path_factory: pytest.TempPathFactory) -> None:
     """After kill -9 and restart of PostgreSQL, calls succeed again on the same store."""

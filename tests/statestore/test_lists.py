@@ -157,6 +157,16 @@ async def test_malformed_filters_are_refused(store: Store, filters: dict[str, An
         await store.runs.get_paginated_runs(**{"tenant_id": TENANT, **filters})
 
 
+@pytest.mark.parametrize("text", ["a\x00b", "\ud800"])
+async def test_text_that_postgresql_does_not_know_is_refused(store: Store, text: str) -> None:
+    """NUL and lone surrogates in filters are the caller's error."""
+    for filters in ({"owner": text}, {"labels": {"a": text}}, {"triggered_from": text}):
+        with pytest.raises(InvalidInput):
+            await store.runs.get_paginated_runs(TENANT, **filters)  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput):
+        await store.runs.find_by_workflow_id(TENANT, text)
+
+
 async def test_runs_of_a_workflow_id_are_paged(store: Store) -> None:
     """Earlier runs of a workflow_id are found, newest first, page by page."""
     made = []

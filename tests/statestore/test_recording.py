@@ -275,6 +275,16 @@ async def test_text_that_postgresql_cannot_hold_is_mended(store: Store) -> None:
     assert task.error.type == "T\ufffd"
 
 
+async def test_adopted_runs_may_have_awkward_names(store: Store) -> None:
+    """A foreign run whose names hold what text cannot is recorded under the nearest ones."""
+    ref = ref_of(new_run(), workflow_id="w\x00\ud800", workflow_type="ü\x00")
+    assert await store.system.record([attempt(ref)]) == 1
+    run = await store.runs.get(TENANT, ref.run_id)
+    assert (run.workflow_id, run.workflow_type) == ("w\ufffd\ufffd", "ü\ufffd")
+    with pytest.raises(InvalidInput, match="tenant_id"):
+        await store.system.record([attempt(ref_of(new_run(), tenant_id=""))])
+
+
 async def test_big_results_lie_outside_the_row(store: Store) -> None:
     """Values above 8 KiB are stored once per content and read back, NUL included."""
     run, ref = await running(store)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from flowkeep.contracts import EventKind, FailureReason, RunRef, RunStatus, SegmentKind, Source
 from flowkeep.errors import Forbidden, LedgerUnavailable, OpenRunExists
 from flowkeep.statestore import encoding
+from flowkeep.statestore.repositories import inputs
 from flowkeep.statestore.repositories.changes import append, lock
 from flowkeep.statestore.repositories.creation import open_run
 from flowkeep.statestore.repositories.outcome import Outcome, close
@@ -103,7 +105,7 @@ async def _head(session: Session, ref: RunRef) -> dict[str, Any]:
 
 async def _adopt(session: Session, ref: RunRef) -> None:
     """Insert a run that came without our client. Somebody else may do so at the same time."""
-    status = RunStatus.RUNNING
+    ref, status = _storable(ref), RunStatus.RUNNING
     for _ in range(3):
         if await _insert(session, ref, status):
             return
@@ -117,6 +119,13 @@ async def _adopt(session: Session, ref: RunRef) -> None:
         f"runs with workflow_id {ref.workflow_id!r} start and end faster than one can be recorded",
         hint="try again",
     )
+
+
+def _storable(ref: RunRef) -> RunRef:
+    """Return a reference whose texts PostgreSQL can hold."""
+    inputs.tenant(ref.tenant_id)
+    texts = ("namespace", "workflow_id", "workflow_type", "task_queue", "app_id")
+    return replace(ref, **{name: encoding.storable(getattr(ref, name)) for name in texts})
 
 
 async def _insert(session: Session, ref: RunRef, status: RunStatus) -> bool:
