@@ -137,20 +137,23 @@ def draw(progress: RunProgress) -> Group:
     The total is what is known so far: a workflow does not say beforehand what it will do.
     """
     ended = progress.tasks_done + progress.tasks_failed
-    head = Table.grid(padding=(0, 2))
-    head.add_row(
-        Text(show(progress.run.workflow_type), style="bold"),
-        Text(progress.run.status.value, style="cyan"),
+    head = Text.assemble(
+        (show(progress.run.workflow_type), "bold"),
+        "  ",
+        (progress.run.status.value, "cyan"),
+        f"  {show_seconds(progress.elapsed_seconds)}",
+    )
+    bar = Table.grid(padding=(0, 2))
+    bar.add_row(
         ProgressBar(total=max(progress.tasks_total, 1), completed=ended, width=24),
         Text(f"{ended} of {progress.tasks_total} tasks so far"),
-        Text(show_seconds(progress.elapsed_seconds)),
     )
     facts = f"{progress.tasks_running} running, {progress.tasks_failed} failed, "
     facts += ", ".join([f"{progress.attempts} attempts", *_amounts(progress)])
     lines = [Text(facts)]
     if progress.current:
         lines.append(Text(f"now: {_names(progress.current)}", style="dim"))
-    return Group(head, *lines)
+    return Group(head, bar, *lines)
 
 
 def _amounts(progress: RunProgress) -> list[str]:

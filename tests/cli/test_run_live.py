@@ -273,3 +273,17 @@ async def test_worker_in_several_processes(
     text = await stop(process)
     assert process.returncode == 0, text
     assert "Traceback" not in text
+
+
+async def test_processes_that_cannot_work_end_the_parent(environment: dict[str, str]) -> None:
+    """Children that fail at their start say why, and the parent gives up with 3."""
+    process = await start(
+        environment, "worker", "start", "served_flows:as_number", "--processes", "2"
+    )
+    text, _ = await process.communicate()
+    assert process.returncode == CALL_FAILED
+    lines = text.decode().splitlines()
+    assert lines[-1].startswith("Error: worker process")
+    records = [json.loads(line) for line in lines[:-1]]
+    told = [one for one in records if "returned an object of type int" in one["event"]]
+    assert {one["process"] for one in told} == {"worker-0", "worker-1"}
