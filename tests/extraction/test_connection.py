@@ -34,7 +34,9 @@ def attempt(url: str) -> FlowkeepError:
         ({"password": CANARY}, ["password authentication failed", "as flowkeep"]),
         ({"user": "nobody", "password": CANARY}, ["as nobody", "password"]),
         ({"database": "no such database"}, ['"no such database" does not exist', "create"]),
-        ({"host": "no-such-host.invalid"}, ["no-such-host.invalid", "host name is unknown"]),
+        # Names that no name server has to be asked about, so that the test needs no network.
+        ({"host": "-no-such-host"}, ["-no-such-host", "host name is unknown"]),
+        ({"host": "x" * 70}, ["x" * 70, "host name is unknown"]),
     ],
 )
 def test_what_somebody_must_correct_is_not_retried(

@@ -1,22 +1,26 @@
 """The way from COPY to files: odd values, stops, deaths."""
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pyarrow as pa
 import pytest
 
 from flowkeep.errors import ConfigurationError, Incomplete, SourceUnavailable
+from flowkeep.extraction.metadata import transport
 from flowkeep.extraction.metadata.parts import read_tables
 from flowkeep.extraction.metadata.transport import BLOCK_BYTES
 from flowkeep.extraction.sources.base import Statement
 from flowkeep.extraction.sources.limits import open_connections
 from flowkeep.storage import Storage
-from tests.extraction.support import extraction_of, query, run, source_of
+from tests.extraction.support import extraction_of, query, run, source_of, with_
 from tests.support import eventually
 
 COLUMNS = (
@@ -170,6 +174,68 @@ def test_a_stop_ends_the_copy_on_the_server(
             done.result(30)
     assert list(storage.list()) == []
     assert backends(database_url) == []
+
+
+class SilentProxy:
+    """Passes bytes on between a client and a server until it is told to fall silent."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._target = (host, port)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.silent = threading.Event()
+        self._open: list[socket.socket] = [self._listener]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                self._open.append(client)
+                if self.silent.is_set():
+                    continue
+                server = socket.create_connection(self._target)
+                self._open.append(server)
+                for one, other in ((client, server), (server, client)):
+                    threading.Thread(target=self._pass_on, args=(one, other), daemon=True).start()
+
+    def _pass_on(self, one: socket.socket, other: socket.socket) -> None:
+        with suppress(OSError):
+            while data := one.recv(65536):
+                if not self.silent.is_set():
+                    other.sendall(data)
+
+    def close(self) -> None:
+        """Close every connection."""
+        for one in self._open:
+            one.close()
+
+
+def test_a_source_that_falls_silent_can_be_left(
+    database_url: str,
+    storage: Storage,
+    lock: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """When neither rows nor the cancel arrive, a stop hangs up instead of waiting for ever."""
+    monkeypatch.setattr(transport, "_CANCEL_SECONDS", 0.3)
+    parts = urlsplit(database_url)
+    assert parts.hostname is not None
+    assert parts.port is not None
+    proxy = SilentProxy(parts.hostname, parts.port)
+    url = with_(database_url, host="127.0.0.1", port=str(proxy.port))
+    stop = threading.Event()
+
+    def fall_silent(rows: int, size: int) -> None:
+        proxy.silent.set()
+        stop.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(fetch, url, storage, WAITS_LATE, stop=stop, progress=fall_silent)
+        with pytest.raises(CancelledError):
+            done.result(30)
+    proxy.close()
+    assert "flowkeep-copy" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_a_stop_ends_a_statement_before_the_copy(

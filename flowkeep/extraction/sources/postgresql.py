@@ -14,7 +14,11 @@ from flowkeep.extraction.metadata.kinds import ColumnType
 from flowkeep.extraction.metadata.transport import copy_tables
 from flowkeep.extraction.sources.base import Session, Source, Statement
 from flowkeep.extraction.sources.limits import connection_slot
-from flowkeep.extraction.sources.postgresql_errors import connection_error, statement_error
+from flowkeep.extraction.sources.postgresql_errors import (
+    connection_error,
+    statement_error,
+    unknown_host,
+)
 from flowkeep.extraction.sources.postgresql_statements import ORDERS, STATEMENTS
 
 if TYPE_CHECKING:
@@ -151,6 +155,8 @@ class PostgreSQLSource(Source):
         except psycopg.Error as error:
             text = login.redact(str(error))
             raise connection_error(error, target, text) from None
+        except UnicodeError:  # what the resolver's encoding of host names makes of some
+            raise unknown_host(target) from None
 
 
 class _PostgreSQLSession(Session):

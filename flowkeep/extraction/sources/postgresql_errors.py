@@ -48,11 +48,7 @@ def connection_error(error: "psycopg.Error", target: str, text: str) -> Flowkeep
     text = text.removeprefix("connection failed: ").strip()
     number = re.search(r"failed to resolve host .*\[Errno (-?\d+)\]", text)
     if number and int(number[1]) in _NO_SUCH_HOST:
-        return ConfigurationError(
-            f"cannot connect to {target}: the host name is unknown",
-            hint="check credentials.host",
-            code="SOURCE_UNKNOWN_HOST",
-        )
+        return unknown_host(target)
     if error.sqlstate is not None and not error.sqlstate.startswith(_RETRYABLE_CLASSES):
         return _refused(target, text, "check credentials and rights")
     for pattern, hint in _WRONG_LOGIN:
@@ -60,6 +56,15 @@ def connection_error(error: "psycopg.Error", target: str, text: str) -> Flowkeep
             return _refused(target, text, hint)
     return SourceUnavailable(
         f"cannot connect to {target}: {text}", hint="check that the server runs and is reachable"
+    )
+
+
+def unknown_host(target: str) -> ConfigurationError:
+    """Return the error for a host name that does not exist."""
+    return ConfigurationError(
+        f"cannot connect to {target}: the host name is unknown",
+        hint="check credentials.host",
+        code="SOURCE_UNKNOWN_HOST",
     )
 
 
