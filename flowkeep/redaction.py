@@ -22,6 +22,11 @@ _SHORTEST = 4
 """Known values shorter than this are left: masking every `a` would destroy the text."""
 
 
+def hides_password(text: str) -> bool:
+    """Tell whether a text holds something like `scheme://user:password@`."""
+    return _URL_PASSWORD.search(text) is not None
+
+
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """Replace secrets in a text by `***`.
 

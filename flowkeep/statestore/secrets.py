@@ -14,7 +14,7 @@ import uuid_utils.compat
 from pydantic import BaseModel, SecretBytes, SecretStr
 
 from flowkeep.errors import InvalidInput
-from flowkeep.redaction import MASK
+from flowkeep.redaction import MASK, hides_password, redact
 
 REFERENCE = "secret_ref"
 """Key that makes an object a reference: {"secret_ref": "<uuid>"}."""
@@ -89,7 +89,7 @@ def _extract(value: Any, keep: Callable[..., dict[str, str]]) -> Any:
     if isinstance(value, (SecretStr, SecretBytes)):
         return keep(_opened(value))
     if isinstance(value, str):
-        return keep(value, _without_password(value)) if _has_password(value) else value
+        return keep(value, redact(value)) if _has_password(value) else value
     if is_reference(value):
         return dict(value)
     if isinstance(value, Mapping):
@@ -161,15 +161,17 @@ def _comparable(value: Any) -> str:
 
 
 def _has_password(text: str) -> bool:
-    if "://" not in text or "@" not in text:
+    """Tell whether a text is a URL that holds a password, quoted as it should be or not.
+
+    A password with an unquoted `/` ends the authority too early for a strict parser; only for
+    http is `host:port/…@…` the likelier meaning.
+    """
+    if not hides_password(text):
         return False
     try:
-        return bool(urlsplit(text.strip()).password)
-    except ValueError:
-        return False
-
-
-def _without_password(text: str) -> str:
-    parts = urlsplit(text.strip())
-    place = parts.netloc.rpartition("@")[2]
-    return parts._replace(netloc=f"{parts.username}:{MASK}@{place}").geturl()
+        parts = urlsplit(text.strip())
+        if parts.password:
+            return True
+        return not (parts.scheme in ("http", "https") and parts.port is not None)
+    except ValueError:  # what looks like a port is no number: it is a password
+        return True
