@@ -13,6 +13,7 @@ import pytest
 
 from flowkeep.errors import ConfigurationError, NotFound, SourceUnavailable
 from flowkeep.storage import Storage, redact_url
+from flowkeep.storage.errors import classify
 
 
 @pytest.fixture
@@ -111,10 +112,8 @@ def test_a_folder_of_somebody_else_is_a_configuration_error(tmp_path: Path) -> N
 
 def test_a_disk_that_is_full_is_retried() -> None:
     """Somebody may make room."""
-    storage = Storage("file:///")
-    error = storage._classify(
-        OSError("Unable to copy: No space left on device (os error 28)"), "write x", True
-    )
+    full = OSError("Unable to copy: No space left on device (os error 28)")
+    error = classify(full, "write x", "file", True)
     assert isinstance(error, SourceUnavailable)
 
 

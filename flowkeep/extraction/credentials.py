@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from flowkeep.errors import ConfigurationError
+from flowkeep.redaction import redact
 
 
 class SourceCredentials(BaseModel):
@@ -90,10 +91,8 @@ class SourceCredentials(BaseModel):
         return credentials
 
     def redact(self, text: str) -> str:
-        """Return a text without the password, should it ever hold it."""
-        secret = self.password.get_secret_value()
-        # Shorter than this it would riddle the text, and guessing it needs no log anyway.
-        return text.replace(secret, "***") if len(secret) > 3 else text
+        """Return a text without the password and whatever else looks like a secret."""
+        return redact(text, [self.password.get_secret_value()])
 
 
 def _read_url(url: str) -> dict[str, Any]:

@@ -15,9 +15,16 @@ from flowkeep.extraction.metadata.extraction import MetadataExtraction
 from flowkeep.extraction.metadata.keys import RunLocation
 from flowkeep.extraction.metadata.kinds import KINDS
 from flowkeep.extraction.metadata.manifest import read_manifest
+from flowkeep.extraction.metadata.parts import read_tables
 from flowkeep.extraction.options import ExtractionOptions
 from flowkeep.extraction.sources.postgresql import PostgreSQLSource
 from flowkeep.storage import Storage
+
+COLUMNS = (
+    "SELECT current_database() AS database_name, 's' AS schema_name, 't' AS table_name,"
+    " 'c' || g AS column_name, {value} AS value FROM generate_series(1, {rows}) AS g"
+)
+"""Columns that do not exist, with a value of the test's choice."""
 
 
 def source_of(url: str, **options: Any) -> PostgreSQLSource:
@@ -88,3 +95,20 @@ def run(url: str, *statements: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         for statement in statements:
             connection.execute(statement.encode())
+
+
+def rows_of(storage: Storage, result: Any) -> list[dict[str, Any]]:
+    """All rows of a fetch."""
+    parts = [part for scope in result.scopes for part in scope.parts]
+    return [
+        row
+        for part in parts
+        for table in read_tables(storage, part.key)
+        for row in table.to_pylist()
+    ]
+
+
+def fetch(url: str, storage: Storage, statement: str, **arguments: Any) -> Any:
+    """Fetch columns by a statement of the test."""
+    extraction = extraction_of(url, storage, statements={"columns": statement}, **arguments)
+    return extraction.fetch("columns")

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     import psycopg
     import pyarrow as pa
 
-BLOCK_BYTES = 4 * 1024 * 1024
+BLOCK_BYTES = 1024 * 1024
 """CSV bytes after which a block ends with the row that reached it."""
-_QUEUE_BLOCKS = 2
+_QUEUE_BLOCKS = 4
 _POLL_SECONDS = 0.2
 _CANCEL_SECONDS = 5.0
 

@@ -1,12 +1,6 @@
-"""Object storage by URL: local folders, S3, Google Cloud Storage and Azure, through `obstore`.
-
-An object appears whole or not at all: each is written by one put (large ones by a multipart upload
-that the store completes at the end; local files by a rename), because object stores cannot rename.
-The library is loaded with the first access, so importing this module is cheap.
-"""
+"""Reading and writing objects; the library is loaded with the first access."""
 
 import hashlib
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,27 +8,17 @@ from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 from flowkeep.errors import ConfigurationError, NotFound, SourceUnavailable
+from flowkeep.storage.errors import classify
+from flowkeep.storage.urls import redact_url
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 _MULTIPART_FROM = 16 * 1024 * 1024
 _CHUNK = 8 * 1024 * 1024
-_SECRET = re.compile(r"key|secret|token|password|signature|credential|^sig$", re.IGNORECASE)
-_HINTS = {
-    "file": "name a folder this user may write to in FLOWKEEP_STORAGE_URL",
-    "": "check the bucket in FLOWKEEP_STORAGE_URL and the cloud credentials of this process",
-}
-_PERMANENT_OS_ERRORS = frozenset({1, 2, 13, 17, 20, 21, 30, 36, 40})
-"""EPERM ENOENT EACCES EEXIST ENOTDIR EISDIR EROFS ENAMETOOLONG ELOOP: somebody must act."""
-_PERMANENT_ANSWER = re.compile(
-    r"NoSuchBucket|AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|ContainerNotFound"
-    r"|\b(?:301|401|403|404) (?:Moved|Unauthorized|Forbidden|Not Found)"
-    r"|Unable to recognise URL|must be specified|Missing \w+|Unable to parse",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,45 +255,6 @@ class Storage:
         except (ConfigurationError, NotFound, SourceUnavailable):
             raise
         except Exception as error:  # noqa: BLE001 - obstore raises OSError, ValueError and its own
-            raise self._classify(error, action, writing) from None
-
-    def _classify(self, error: Exception, action: str, writing: bool) -> Exception:
-        import obstore.exceptions as library
-
-        text = str(error).split("\n\n", 1)[0]  # the rest is a debug dump
-        what = f"cannot {action} in storage {self.url}: {text}"
-        if isinstance(error, FileNotFoundError) and not writing:
-            return NotFound(what, code="OBJECT_NOT_FOUND")
-        number = re.search(r"\(os error (\d+)\)", text)
-        permanent = (
-            isinstance(
-                error,
-                FileNotFoundError
-                | PermissionError
-                | ValueError
-                | TypeError
-                | library.PermissionDeniedError
-                | library.UnauthenticatedError
-                | library.InvalidPathError
-                | library.UnknownConfigurationKeyError,
-            )
-            or (number is not None and int(number[1]) in _PERMANENT_OS_ERRORS)
-            or _PERMANENT_ANSWER.search(str(error)) is not None
-        )
-        if permanent:
-            hint = _HINTS.get(self._scheme, _HINTS[""])
-            return ConfigurationError(what, hint=hint, code="STORAGE_CONFIGURATION")
-        return SourceUnavailable(
-            what, hint="check disk space and the way to the store", code="STORAGE_UNAVAILABLE"
-        )
-
-
-def redact_url(url: str) -> str:
-    """Return a URL without user information and without the values of secret query options."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    query = [
-        (name, "***" if _SECRET.search(name) else value)
-        for name, value in parse_qsl(parts.query, keep_blank_values=True)
-    ]
-    return urlunsplit((parts.scheme, host, parts.path, urlencode(query, safe="*:/"), ""))
+            raise classify(
+                error, f"{action} in storage {self.url}", self._scheme, writing
+            ) from None
