@@ -16,7 +16,16 @@ from flowkeep.errors import (
     RevisionMismatch,
 )
 from flowkeep.statestore import Store
-from tests.statestore.records import TENANT, attempt, kinds, new_id, new_run, running
+from tests.statestore.records import (
+    TENANT,
+    attempt,
+    close_of,
+    kinds,
+    new_id,
+    new_run,
+    ref_of,
+    running,
+)
 
 
 async def test_a_run_through_all_its_moves(store: Store) -> None:
@@ -151,6 +160,21 @@ async def test_expected_revisions_are_compared(store: Store) -> None:
             await call
         assert (caught.value.expected, caught.value.actual) == (1, 2)
     assert (await runs.get(TENANT, run.id)).state == {"a": 1}
+
+
+async def test_a_start_and_its_first_record_do_not_deadlock(store: Store, second: Store) -> None:
+    """Client and worker may tell of one new execution at once; both are heard, every time."""
+    for _ in range(25):
+        run = await store.runs.create(TENANT, new_run())
+        ref = ref_of(run)
+        _, written, closed = await asyncio.gather(
+            store.runs.mark_running(TENANT, run.id, temporal_run_id=ref.temporal_run_id),
+            second.system.record([attempt(ref)]),
+            second.system.close_segment(close_of(ref)),
+        )
+        assert (written, closed.status) == (1, RunStatus.SUCCEEDED)
+        assert (await kinds(store, run.id)) == ["created", "started", "succeeded"]
+        assert len(await store.runs.list_segments(TENANT, run.id)) == 1
 
 
 async def test_concurrent_commands_queue_on_the_row(store: Store, second: Store) -> None:

@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import select
+
 from flowkeep.contracts import (
     ErrorInfo,
     EventKind,
@@ -19,10 +21,11 @@ from flowkeep.statestore import encoding
 from flowkeep.statestore.repositories import inputs, moves
 from flowkeep.statestore.repositories.changes import change, lock
 from flowkeep.statestore.repositories.outcome import Outcome, close, fill, settle
-from flowkeep.statestore.repositories.rows import full_run
+from flowkeep.statestore.repositories.rows import FULL, full_run
 from flowkeep.statestore.repositories.run_reads import RunReads
 from flowkeep.statestore.repositories.segments import open_segment
 from flowkeep.statestore.session import Session
+from flowkeep.statestore.tables import run
 
 _FAILURES = {RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.TIMED_OUT}
 
@@ -42,10 +45,9 @@ class RunCommands(RunReads):
     ) -> Run:
         """Say that Temporal accepted the run; harmless when it has moved on already."""
         async with self._scope.write() as session:
-            row = await _locked(session, tenant_id, run_id, expected_revision)
             if temporal_run_id is not None:
-                later = row["temporal_run_id"] not in (None, temporal_run_id)
-                await open_segment(session, row, temporal_run_id, later=later, source=Source.CLIENT)
+                await _open_segment(session, tenant_id, run_id, temporal_run_id)
+            row = await _locked(session, tenant_id, run_id, expected_revision)
             if row["status"] == RunStatus.PENDING:
                 row = await moves.start(
                     session,
@@ -225,6 +227,22 @@ class RunCommands(RunReads):
         async with self._scope.write() as session:
             row = await _locked(session, tenant_id, run_id, None)
             return await full_run(session, await settle(session, row, outcome, actor=actor))
+
+
+async def _open_segment(
+    session: Session, tenant_id: str, run_id: UUID, temporal_run_id: str
+) -> None:
+    """Record the execution that a client started, before the run is locked.
+
+    The worker's first record of a run comes at the same time and takes its locks in this order:
+    segment, then run. The other way round the two would deadlock.
+    """
+    where = (run.c.id == inputs.run_id(run_id), run.c.tenant_id == inputs.tenant(tenant_id))
+    found = await session.execute(select(*FULL).where(*where))
+    row = found.mappings().one_or_none()
+    if row is not None:  # else locking tells what is wrong
+        later = row["temporal_run_id"] not in (None, temporal_run_id)
+        await open_segment(session, row, temporal_run_id, later=later, source=Source.CLIENT)
 
 
 async def _locked(
