@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 from temporalio.client import Client
+from temporalio.worker import Replayer
 
 from examples.plain_temporal.starter import place
 from examples.plain_temporal.worker import connect, make_worker
+from examples.plain_temporal.workflows import PlaceOrder
+from flowkeep import Plugin
 from flowkeep.clients.workflow import WorkflowClient
 from flowkeep.contracts import RunStatus
 from flowkeep.settings import Settings
@@ -94,3 +97,20 @@ async def test_an_activity_only_worker_records_without_the_workflow_worker(
     run = await eventually(recorded)
     handle = await client.get_handle("default", run.id)
     assert await handle.status() is RunStatus.SUCCEEDED
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+async def test_histories_replay_with_the_plugin(
+    temporal_client: Client, example_settings: Settings, recorded: bool
+) -> None:
+    """Histories from before and after the plugin was added replay on a worker that has it."""
+    queue = example_settings.worker.task_queue
+    client = await connect(example_settings) if recorded else temporal_client
+    async with make_worker(client, "both", queue):
+        await place("7", client, queue)
+    history = await temporal_client.get_workflow_handle("order-7").fetch_history()
+    names = {event.marker_recorded_event_attributes.marker_name for event in history.events}
+    assert ("core_local_activity" in names) is recorded
+    plugin = Plugin(example_settings)
+    replayer = Replayer(workflows=[PlaceOrder], plugins=[plugin])
+    await replayer.replay_workflow(history)
