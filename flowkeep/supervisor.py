@@ -25,8 +25,8 @@ logger = logging.getLogger(__name__)
 
 Work = Callable[..., Coroutine[Any, Any, None]]
 
-_QUICK_SECONDS = 10.0
-"""A child that ends sooner than this did not get to work."""
+_QUICK_SECONDS = 60.0
+"""A child that ends sooner than this counts as one that did not get to work."""
 
 _QUICK_ENDS = 3
 _POLL_SECONDS = 0.5
