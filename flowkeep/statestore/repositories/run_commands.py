@@ -242,7 +242,7 @@ async def _open_segment(
     row = found.mappings().one_or_none()
     if row is not None:  # else locking tells what is wrong
         later = row["temporal_run_id"] not in (None, temporal_run_id)
-        await open_segment(session, row, temporal_run_id, later=later, source=Source.CLIENT)
+        await open_segment(session, dict(row), temporal_run_id, later=later, source=Source.CLIENT)
 
 
 async def _locked(
