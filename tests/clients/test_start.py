@@ -241,3 +241,25 @@ async def test_unreachable_temporal_is_named(settings: Any) -> None:
     )
     with pytest.raises(TemporalUnavailable, match=r"127\.0\.0\.1:1.*flowkeep dev"):
         await WorkflowClient.connect(settings.model_copy(update={"temporal": temporal}))
+
+
+async def test_bad_arguments_started_past_the_client_fail_the_run(
+    client: WorkflowClient, worker: Worker
+) -> None:
+    """Unknown or unfit stored arguments fail the run with the key, or the field, by name."""
+    await client.store.state.save_state("default", "unfit", {"name": 3}, StateType.WORKFLOWS)
+    for key, message in (("nowhere", "workflow_id 'nowhere'"), ("unfit", "name: Input should be")):
+        started = await client.temporal.start_workflow(
+            "Modelled", {"workflow_id": key}, id=f"past-{key}", task_queue=worker.task_queue
+        )
+
+        async def known(workflow_id: str = started.id) -> Any:
+            page = await client.store.runs.find_by_workflow_id("default", workflow_id)
+            assert page.data
+            return page.data[0]
+
+        handle = await client.get_handle("default", (await eventually(known)).id)
+        with pytest.raises(RunFailed, match=message):
+            await handle.result()
+        tasks = await client.store.tasks.list_attempts("default", handle.run_id)
+        assert [task.attempt for task in tasks] == [1]
