@@ -65,6 +65,9 @@ def build_engine(
     limits = {"idle_in_transaction_session_timeout": "60s"}
     if pooled:
         limits["statement_timeout"] = f"{int(settings.statement_timeout_seconds * 1000)}ms"
+        # Every statement of the ledger is an index range. A plan that was cached while a table
+        # was small must not read it whole once it is big, and no such plan is worth compiling.
+        limits |= {"enable_seqscan": "off", "jit": "off"}
     if search_path is not None:
         limits["search_path"] = search_path
     own = parsed.query.get("options", "")

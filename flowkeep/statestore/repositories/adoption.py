@@ -26,9 +26,14 @@ SELECT r.n, s.run_id AS segment_run_id, u.id, u.tenant_id, u.namespace, u.revisi
        EXISTS (SELECT FROM {schema}.run_segment AS o WHERE o.run_id = r.run_id) AS has_segments
 FROM jsonb_to_recordset(CAST(:refs AS jsonb))
      AS r(n int, namespace text, temporal_run_id text, run_id uuid)
-LEFT JOIN {schema}.run_segment AS s
-       ON s.namespace = r.namespace AND s.temporal_run_id = r.temporal_run_id
-LEFT JOIN {schema}.run AS u ON u.id = COALESCE(s.run_id, r.run_id)
+LEFT JOIN LATERAL (
+    SELECT g.run_id FROM {schema}.run_segment AS g
+    WHERE g.namespace = r.namespace AND g.temporal_run_id = r.temporal_run_id OFFSET 0
+) AS s ON true
+LEFT JOIN LATERAL (
+    SELECT id, tenant_id, namespace, revision FROM {schema}.run
+    WHERE id = COALESCE(s.run_id, r.run_id) OFFSET 0
+) AS u ON true
 """
 
 

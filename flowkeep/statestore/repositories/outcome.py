@@ -234,10 +234,10 @@ WITH closed AS (
     RETURNING temporal_run_id, activity_id, attempt
 )
 SELECT count(*) FROM closed AS c
-WHERE NOT EXISTS (
-    SELECT FROM {{schema}}.task AS later
-    WHERE later.run_id = :run_id AND later.temporal_run_id = c.temporal_run_id
-      AND later.activity_id = c.activity_id AND later.attempt > c.attempt
+WHERE c.attempt >= (
+    SELECT max(o.attempt) FROM {{schema}}.task AS o
+    WHERE o.run_id = :run_id AND o.temporal_run_id = c.temporal_run_id
+      AND o.activity_id = c.activity_id
 )
 """  # noqa: S608 - only constants of ours are put in
 

@@ -149,8 +149,9 @@ async def _write(
         ]
         rows.append(_row(attempt, run_id, values, closed=status.terminal))
     await payloads.keep(session, big)
+    touched = [run_id for run_id, _, _ in runs.values()]
     document = encoding.without_nul(b"[" + b",".join(rows) + b"]")
-    written = await session.execute(UPSERT, {"rows": document.decode()})
+    written = await session.execute(UPSERT, {"rows": document.decode(), "runs": touched})
     return int(written.scalar_one())
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, exists, select, tuple_
+from sqlalchemy import ColumnElement, Select, func, select, tuple_
 
 from flowkeep.contracts import Attempt, Page, Task
 from flowkeep.errors import Forbidden, InvalidInput
@@ -40,12 +40,15 @@ class Tasks:
         self, tenant_id: str, run_id: UUID, limit: int = 100, cursor: str | None = None
     ) -> Page[Task]:
         """Return the highest attempt of each task, by (scheduled_at, key)."""
-        later = task.alias("later")
-        highest = ~exists().where(
-            later.c.run_id == task.c.run_id,
-            later.c.temporal_run_id == task.c.temporal_run_id,
-            later.c.activity_id == task.c.activity_id,
-            later.c.attempt > task.c.attempt,
+        other = task.alias("other")
+        highest = task.c.attempt == (
+            select(func.max(other.c.attempt))
+            .where(
+                other.c.run_id == task.c.run_id,
+                other.c.temporal_run_id == task.c.temporal_run_id,
+                other.c.activity_id == task.c.activity_id,
+            )
+            .scalar_subquery()
         )
         order = (task.c.scheduled_at, task.c.temporal_run_id, task.c.activity_id)
         statement = select(*TASK).where(*_of(tenant_id, run_id), highest).order_by(*order)

@@ -5,19 +5,26 @@ rows themselves. Counters of runs follow in the same statement; because every wr
 tasks holds that run's lock, they are exact under repeats and concurrent writers.
 """
 
+# PostgreSQL guesses that a JSON parameter holds a hundred rows. `OFFSET 0` keeps look-ups by key
+# what they are: else a plan made while a table was small would read it whole for ever after. The
+# order by attempt is the primary key's, which no other index has.
+
 # Ordered, so that two writers lock the same runs in the same order.
 LOCK_RUNS = """
-WITH target AS MATERIALIZED (
+SELECT t.n, t.has_segment, u.id, u.tenant_id, u.status
+FROM (
     SELECT r.n, COALESCE(s.run_id, r.run_id) AS run_id, s.run_id IS NOT NULL AS has_segment
     FROM jsonb_to_recordset(CAST(:refs AS jsonb))
          AS r(n int, namespace text, temporal_run_id text, run_id uuid)
-    LEFT JOIN {schema}.run_segment AS s
-           ON s.namespace = r.namespace AND s.temporal_run_id = r.temporal_run_id
-)
-SELECT t.n, t.has_segment, u.id, u.tenant_id, u.status
-FROM target AS t JOIN {schema}.run AS u ON u.id = t.run_id
-ORDER BY u.id
-FOR NO KEY UPDATE OF u
+    LEFT JOIN LATERAL (
+        SELECT g.run_id FROM {schema}.run_segment AS g
+        WHERE g.namespace = r.namespace AND g.temporal_run_id = r.temporal_run_id OFFSET 0
+    ) AS s ON true
+    ORDER BY 2
+) AS t
+CROSS JOIN LATERAL (
+    SELECT id, tenant_id, status FROM {schema}.run WHERE id = t.run_id FOR NO KEY UPDATE
+) AS u
 """
 # The same, letting this transaction's commit return early, without a statement of its own.
 LOCK_RUNS_BEHIND = LOCK_RUNS.replace(
@@ -92,9 +99,14 @@ WITH rec AS MATERIALIZED (
     AS r({", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())})
 ),
 before AS (
-    SELECT run_id, temporal_run_id, activity_id, attempt, {_FAILED} AS failed, {_DONE} AS done
+    SELECT k.run_id, k.temporal_run_id, k.activity_id, t.attempt, t.failed, t.done
     FROM (SELECT DISTINCT run_id, temporal_run_id, activity_id FROM rec) AS k
-    JOIN {{schema}}.task AS t USING (run_id, temporal_run_id, activity_id)
+    CROSS JOIN LATERAL (
+        SELECT attempt, {_FAILED} AS failed, {_DONE} AS done FROM {{schema}}.task AS o
+        WHERE o.run_id = k.run_id AND o.temporal_run_id = k.temporal_run_id
+          AND o.activity_id = k.activity_id
+        ORDER BY o.attempt OFFSET 0
+    ) AS t
 ),
 written AS (
     INSERT INTO {{schema}}.task AS t ({", ".join(_COLUMNS)}, created_at)
@@ -128,7 +140,8 @@ counted AS (
         tasks_finished = u.tasks_finished + d.finished
     FROM (SELECT run_id, sum(exceptions) AS exceptions, sum(total) AS total,
                  sum(finished) AS finished FROM tasks GROUP BY run_id) AS d
-    WHERE u.id = d.run_id AND (d.exceptions, d.total, d.finished) <> (0, 0, 0)
+    WHERE u.id = d.run_id AND u.id = ANY(CAST(:runs AS uuid[]))
+      AND (d.exceptions, d.total, d.finished) <> (0, 0, 0)
 )
 SELECT count(*) FROM written
 """  # noqa: S608 - only constants of ours are put in
