@@ -6,22 +6,26 @@ from concurrent.futures import CancelledError
 
 from flowkeep.contracts.extraction import (
     FetchResult,
+    KindResult,
     ManifestRef,
     OrphanReport,
     TransformResult,
 )
-from flowkeep.errors import ConfigurationError
+from flowkeep.errors import ConfigurationError, SourceUnavailable
 from flowkeep.extraction.metadata.assets import write_assets
 from flowkeep.extraction.metadata.fetch import fetch_kind
 from flowkeep.extraction.metadata.keys import RunLocation
-from flowkeep.extraction.metadata.kinds import kind_named
+from flowkeep.extraction.metadata.kinds import Kind, kind_named
 from flowkeep.extraction.metadata.manifest import write_manifest
 from flowkeep.extraction.metadata.orphans import find_orphans
 from flowkeep.extraction.metadata.parts import Progress
 from flowkeep.extraction.metadata.transform import EntityContext, Transformer
 from flowkeep.extraction.options import ExtractionOptions
-from flowkeep.extraction.sources.base import Source, Statement
+from flowkeep.extraction.sources.base import SOURCE_CHANGED, Source, Statement
 from flowkeep.storage import Storage
+
+_TRIES = 3
+"""How often a kind is read before the attempt fails because of objects that are being dropped."""
 
 
 class MetadataExtraction:
@@ -98,20 +102,30 @@ class MetadataExtraction:
         total = _Total(self._progress, self._stop)
         scopes = []
         for database in self.databases:
-            scopes.append(
-                fetch_kind(
+            scopes.append(self._fetch(known, database, statement, total.add))
+            total.next()
+        return FetchResult.of(kind, scopes)
+
+    def _fetch(
+        self, kind: Kind, database: str, statement: Statement, progress: Progress
+    ) -> KindResult:
+        """Fetch; at once again, in a new snapshot, when an object was dropped under our eyes."""
+        for left in reversed(range(_TRIES)):
+            try:
+                return fetch_kind(
                     self.source,
                     self.storage,
                     self.location,
-                    known,
+                    kind,
                     database,
                     statement,
                     stop=self._stop,
-                    progress=total.add,
+                    progress=progress,
                 )
-            )
-            total.next()
-        return FetchResult.of(kind, scopes)
+            except SourceUnavailable as error:
+                if error.code != SOURCE_CHANGED or not left:
+                    raise
+        raise AssertionError("the last try either returns or raises")
 
     def transform(self, fetched: FetchResult) -> TransformResult:
         """Make entities of one kind of every database; see `write_assets`."""

@@ -58,25 +58,7 @@ def fetch_kind(
         columns = _columns(session, kind, statement)
         planned = session.count(statement)
         _copy(session, statement, columns, writer, watch, stop)
-        written = sum(part.rows for part in writer.parts)
-        if not planned == writer.rows == written:
-            raise Incomplete(
-                f"{kind.name} of {database}: {planned} rows were counted, {writer.rows} read, "
-                f"{written} written",
-                hint="run it again; if it happens again, report the statement of this kind",
-                code="COUNT_MISMATCH",
-            )
-        result = KindResult(
-            kind=kind.name,
-            database=database,
-            parts=writer.parts,
-            planned=planned,
-            read=writer.rows,
-            written=written,
-            snapshot=session.snapshot,
-            taken_at=session.taken_at,
-            source=session.info,
-        )
+        result = _result(session, kind, database, planned, writer)
     watch.check(
         table
         for part in result.parts
@@ -85,6 +67,30 @@ def fetch_kind(
     folder = location.scope("raw", kind.name, database)
     delete_others(storage, folder, {part.key for part in result.parts})
     return result
+
+
+def _result(
+    session: Session, kind: Kind, database: str, planned: int, writer: PartWriter
+) -> KindResult:
+    written = sum(part.rows for part in writer.parts)
+    if not planned == writer.rows == written:
+        raise Incomplete(
+            f"{kind.name} of {database}: {planned} rows were counted, {writer.rows} read, "
+            f"{written} written",
+            hint="run it again; if it happens again, report the statement of this kind",
+            code="COUNT_MISMATCH",
+        )
+    return KindResult(
+        kind=kind.name,
+        database=database,
+        parts=writer.parts,
+        planned=planned,
+        read=writer.rows,
+        written=written,
+        snapshot=session.snapshot,
+        taken_at=session.taken_at,
+        source=session.info,
+    )
 
 
 def _columns(session: Session, kind: Kind, statement: Statement) -> Mapping[str, ColumnType]:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+SOURCE_CHANGED = "SOURCE_CHANGED"
+"""Code of the error that an object was dropped while a statement looked at it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """A statement and what binds to its parameters.

@@ -10,6 +10,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from flowkeep.errors import ConfigurationError, FlowkeepError, SourceUnavailable
+from flowkeep.extraction.sources.base import SOURCE_CHANGED
 
 if TYPE_CHECKING:
     import psycopg
@@ -32,6 +33,7 @@ _WRONG_LOGIN = (
     (r"SSL|certificate|sslmode", "check sslmode and certificates in credentials.extra"),
     (r"invalid connection option|invalid .* value|missing \"=\"", "correct credentials.extra"),
 )
+_VANISHED = r"could not open relation with OID|cache lookup failed for"
 _NO_SUCH_HOST = frozenset(
     getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA") if hasattr(socket, name)
 )
@@ -77,6 +79,12 @@ def statement_error(error: "psycopg.Error", target: str, text: str) -> FlowkeepE
         text: The driver's text, without secrets.
     """
     state = error.sqlstate
+    if state == "XX000" and re.search(_VANISHED, text):
+        return SourceUnavailable(
+            f"reading {target} failed: an object was dropped meanwhile: {text}",
+            hint="try again when the schema changes less",
+            code=SOURCE_CHANGED,
+        )
     if state is None or state.startswith(_RETRYABLE_CLASSES):
         hint = "check that the server runs and is reachable"
         if state == "57014":

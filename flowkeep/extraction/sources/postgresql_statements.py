@@ -10,6 +10,11 @@ Parameters: `%(include)s` (schema names or null), `%(exclude)s` (schema names), 
 because counting needs none. It is by object identifier: stable while the database does not change,
 and independent of collations.
 
+Functions like `pg_get_viewdef` look at the catalogue of this moment, not at the snapshot's. What was
+dropped meanwhile gives null in these columns, never in one that names an object. Deparsing a view
+that was dropped is an error, so each is looked up first: `pg_relation_size` locks what it opens,
+hears of drops by that, and gives null for what is gone.
+
 Estimates and sizes are left out: they change by themselves, and then an unchanged database would
 not give the same bytes twice.
 """
@@ -82,7 +87,10 @@ SELECT
     CASE WHEN c.relkind = 'p' THEN pg_catalog.pg_get_partkeydef(c.oid) END AS partition_key,
     c.relrowsecurity AS has_row_security,
     pg_catalog.array_to_string(c.reloptions, ', ') AS options,
-    CASE WHEN c.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(c.oid) END AS view_definition,
+    CASE WHEN c.relkind IN ('v', 'm')
+        AND pg_catalog.pg_relation_size(c.oid) IS NOT NULL
+        THEN pg_catalog.pg_get_viewdef(c.oid)
+    END AS view_definition,
     d.description AS comment
 FROM pg_catalog.pg_namespace AS n
 JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid
@@ -143,7 +151,7 @@ SELECT
         WHEN 'f' THEN 'Function' WHEN 'p' THEN 'Procedure' WHEN 'a' THEN 'Aggregate'
         WHEN 'w' THEN 'WindowFunction'
     END AS procedure_type,
-    pg_catalog.pg_get_function_identity_arguments(p.oid) AS signature,
+    pg_catalog.oidvectortypes(p.proargtypes) AS signature,
     pg_catalog.pg_get_function_arguments(p.oid) AS arguments,
     pg_catalog.pg_get_function_result(p.oid) AS result_type,
     l.lanname AS language,
