@@ -10,7 +10,7 @@ Parameters: `%(include)s` (schema names or null), `%(exclude)s` (schema names), 
 because counting needs none. It is by object identifier: stable while the database does not change,
 and independent of collations.
 
-Functions like `pg_get_viewdef` look at the catalogue of this moment, not at the snapshot's. What was
+Functions like `pg_get_viewdef` look at the catalogue of this moment, not of the snapshot. What was
 dropped meanwhile gives null in these columns, never in one that names an object. Deparsing a view
 that was dropped is an error, so each is looked up first: `pg_relation_size` locks what it opens,
 hears of drops by that, and gives null for what is gone.
