@@ -179,6 +179,27 @@ async def test_recording_and_closing_look_up_only_what_they_touch(
     check(found, wanted={"run_pk", "task_pending_ix"})
 
 
+async def test_a_plan_made_on_an_empty_ledger_is_right_on_a_full_one(ledger_url: str) -> None:
+    """What a young process caches are look-ups by key, so growth does not slow it down."""
+    async with await connect(settings=settings_for(ledger_url, pool_size=1)) as store:
+        run = await store.runs.create(TENANT, new_run())
+        ref = ref_of(run, temporal_run_id=str(new_id()))
+        await store.system.record([attempt(ref)])
+        batch = [attempt(ref, str(n)) for n in range(3)]
+        found = await plans(store, lambda: store.system.record(batch), generic=True)
+        check(found, wanted={"run_pk", "run_segment_pk", "task_pk"}, most_sorted=200)
+        used = {node.get("Index Name") for plan in found for node in plan}
+        assert "task_by_time_ix" not in used
+        for plan in found:
+            for node in plan:
+                keyed = node.get("Index Cond") or node["Node Type"] not in {
+                    "Index Scan",
+                    "Index Only Scan",
+                    "Bitmap Index Scan",
+                }
+                assert keyed, node
+
+
 async def test_the_filled_ledger_is_a_ledger(filled: Store) -> None:
     """The plans were read on the schema that migrations make."""
     await filled.check()
