@@ -77,6 +77,8 @@ async def gather(*awaitables: Awaitable[Any]) -> list[Any]:
     tasks = [asyncio.ensure_future(awaitable) for awaitable in awaitables]
     try:
         return list(await asyncio.gather(*tasks))
+    except GeneratorExit:  # an evicted run is thrown away: nothing can be awaited any more
+        raise
     except BaseException:
         for task in tasks:
             task.cancel()
