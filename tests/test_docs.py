@@ -1,6 +1,7 @@
 """What the pages say is checked against the project: links, programs, names, values."""
 
 import asyncio
+import importlib.util
 import os
 import pkgutil
 import re
@@ -111,6 +112,13 @@ def test_commands_of_pages_exist() -> None:
         known = {option for given in command.params for option in given.opts} | {"--help"}
         options = {word.partition("=")[0] for word in rest if word.startswith("-")}
         assert options <= known, f"{one}: flowkeep {' '.join(words)}"
+
+
+def test_modules_of_shell_blocks_exist() -> None:
+    """Every module that a page tells people to run with `python -m` exists."""
+    blocks = "\n".join(block for one in pages() for block in one.fences("sh"))
+    modules = re.findall(r"python -m (\S+)", blocks) + re.findall(r"worker start (\S+)", blocks)
+    assert [name for name in modules if importlib.util.find_spec(name.split(":")[0]) is None] == []
 
 
 def test_settings_are_documented() -> None:
