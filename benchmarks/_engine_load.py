@@ -4,51 +4,20 @@ It reads a phase per line from standard input and answers with its figure as JSO
 """
 
 import asyncio
-import json
 import statistics
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from uuid import uuid4
 
-from temporalio import activity, workflow
 from temporalio.client import Client
 from temporalio.service import GrpcCompression
 from temporalio.worker import Worker
 
-LIMIT = timedelta(seconds=30)
-ANSWER = "answer: "
-"""In front of each line that answers a phase."""
+from benchmarks._bare_flows import Steps, step
+from benchmarks._support import answer_phases
+
 TASK_QUEUE = "benchmark"
-TIMER = timedelta(milliseconds=50)
-
-
-@activity.defn
-async def step(number: int) -> int:
-    return number
-
-
-@workflow.defn
-class Steps:
-    @workflow.run
-    async def run(self, kind: str, count: int) -> float:
-        if kind == "timer":
-            before = workflow.now()
-            await asyncio.sleep(TIMER.total_seconds())
-            return (workflow.now() - before).total_seconds()
-        if kind == "fan":
-            await asyncio.gather(*(self.remote(number) for number in range(count)))
-            return 0
-        for number in range(count):
-            await (self.local(number) if kind == "local" else self.remote(number))
-        return 0
-
-    async def remote(self, number: int) -> int:
-        return await workflow.execute_activity(step, number, start_to_close_timeout=LIMIT)
-
-    async def local(self, number: int) -> int:
-        return await workflow.execute_local_activity(step, number, start_to_close_timeout=LIMIT)
 
 
 class Load:
@@ -132,9 +101,7 @@ async def serve(address: str, *, tuned: bool) -> None:
     async with load.worker():
         await load.rate("remote", 3, 16, 8)  # warm up
         await load.rate("local", 3, 16, 8)
-        print(ANSWER + json.dumps("ready"), flush=True)
-        while line := await asyncio.to_thread(sys.stdin.readline):
-            print(ANSWER + json.dumps(await PHASES[line.strip()](load)), flush=True)
+        await answer_phases(lambda phase: PHASES[phase](load))
 
 
 def main() -> None:

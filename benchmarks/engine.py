@@ -8,16 +8,13 @@ client and worker share a process of its own.
 import argparse
 import asyncio
 import json
-import os
-import platform
 import statistics
-import sys
 import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
-from subprocess import PIPE
 
-from benchmarks._engine_load import ANSWER, PHASES
+from benchmarks._engine_load import PHASES
+from benchmarks._support import Child, headline, machine, say
 from flowkeep.local_engine import LocalEngine
 
 VARIANTS = ("defaults", "tuned")
@@ -35,60 +32,27 @@ UNITS = {
 Figures = dict[str, dict[str, list[float]]]
 
 
-class Child:
-    """The process that loads one variant."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-
-    @classmethod
-    async def start(cls, stack: AsyncExitStack, variant: str) -> "Child":
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        engine = await stack.enter_async_context(
-            LocalEngine(folder, tuned=variant == "tuned", progress=_say)
-        )
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", CHILD, engine.temporal_address, variant, stdin=PIPE, stdout=PIPE
-        )
-        child = cls(process)
-        stack.push_async_callback(child.stop)
-        await child.answer()
-        return child
-
-    async def measure(self, phase: str) -> float:
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{phase}\n".encode())
-        return float(str(await self.answer()))
-
-    async def answer(self) -> object:
-        assert self._process.stdout is not None
-        while line := (await self._process.stdout.readline()).decode():
-            if line.startswith(ANSWER):
-                return json.loads(line.removeprefix(ANSWER))
-            _say(line.rstrip())  # the SDK's core logs to standard output
-        raise RuntimeError("the process that makes the load ended")
-
-    async def stop(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        await self._process.wait()
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+async def start_child(stack: AsyncExitStack, variant: str) -> Child:
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    engine = await stack.enter_async_context(
+        LocalEngine(folder, tuned=variant == "tuned", progress=say)
+    )
+    child = await Child.start(CHILD, engine.temporal_address, variant)
+    stack.push_async_callback(child.stop)
+    return child
 
 
 async def measure(repeats: int) -> Figures:
     """Return all raw figures: phase, variant, one number per repeat."""
     figures: Figures = {phase: {variant: [] for variant in VARIANTS} for phase in PHASES}
     async with AsyncExitStack() as stack:
-        children = {variant: await Child.start(stack, variant) for variant in VARIANTS}
+        children = {variant: await start_child(stack, variant) for variant in VARIANTS}
         for repeat in range(repeats):
             order = VARIANTS if repeat % 2 == 0 else VARIANTS[::-1]
             for phase in PHASES:
                 for variant in order:
                     figures[phase][variant].append(await children[variant].measure(phase))
-            _say(f"repeat {repeat + 1} of {repeats} done")
+            say(f"repeat {repeat + 1} of {repeats} done")
     return figures
 
 
@@ -132,11 +96,10 @@ def main() -> None:
     if arguments.repeat < 1:
         parser.error("--repeat must be at least 1")
     rows = summary(asyncio.run(measure(arguments.repeat)))
-    machine = {"cpus": os.cpu_count(), "python": platform.python_version()}
     if arguments.output == "json":
-        print(json.dumps({"benchmark": "engine", "machine": machine, "rows": rows}, indent=2))
+        print(json.dumps({"benchmark": "engine", "machine": machine(), "rows": rows}, indent=2))
     else:
-        print(f"{machine['cpus']} CPUs, Python {machine['python']}, {arguments.repeat} repeats\n")
+        print(headline(arguments.repeat) + "\n")
         show(rows)
 
 
