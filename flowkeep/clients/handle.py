@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -14,9 +14,9 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from flowkeep.clients.outcome import described_outcome, described_status
+from flowkeep.clients.outcome import described_outcome, described_status, pending_activities
 from flowkeep.contracts import Run, RunStatus, Source
-from flowkeep.contracts.progress import PendingActivity, RunProgress, compute_progress
+from flowkeep.contracts.progress import RunProgress, compute_progress
 from flowkeep.errors import AlreadyTerminal, RunFailed, TemporalUnavailable
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class RunHandle:
         while True:
             description = await self._settle()
             run = await self.run()
-            pending = [] if description is None else _pending(description)
+            pending = [] if description is None else pending_activities(description)
             tasks = await self._tasks()
             yield compute_progress(run, tasks, pending, datetime.now(UTC))
             if run.status.terminal:
@@ -278,29 +278,7 @@ def _why(error: WorkflowFailureError) -> tuple[RunStatus, str]:
     current: BaseException | None = cause
     while current is not None and len(texts) < 5:
         text = getattr(current, "message", None) or str(current) or type(current).__name__
-        if text not in texts:
+        if not any(text in known for known in texts):
             texts.append(text)
         current = getattr(current, "cause", None)
     return status, ": ".join(texts)
-
-
-def _pending(description: WorkflowExecutionDescription) -> list[PendingActivity]:
-    from temporalio.api.enums.v1 import PendingActivityState
-    from temporalio.converter import PayloadConverter
-
-    converter = PayloadConverter.default
-    pending = []
-    for activity in description.raw_description.pending_activities:
-        details: list[Any] = []
-        with suppress(Exception):  # details of a foreign codec say nothing to us
-            details = converter.from_payloads(activity.heartbeat_details.payloads)
-        pending.append(
-            PendingActivity(
-                activity_id=activity.activity_id,
-                name=activity.activity_type.name,
-                attempt=activity.attempt,
-                started=activity.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED,
-                heartbeat=details,
-            )
-        )
-    return pending

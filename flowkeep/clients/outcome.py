@@ -1,18 +1,21 @@
 """What Temporal says of a run, in our words."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from temporalio.api.enums.v1 import EventType
+from temporalio.api.enums.v1 import EventType, PendingActivityState
 from temporalio.client import (
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
     WorkflowHandle,
     WorkflowHistoryEventFilterType,
 )
+from temporalio.converter import PayloadConverter
 
 from flowkeep.contracts import ErrorInfo, FailureReason, RunStatus
+from flowkeep.contracts.progress import PendingActivity
 
 _STATUSES = {
     WorkflowExecutionStatus.RUNNING: RunStatus.RUNNING,
@@ -85,3 +88,23 @@ async def _termination(handle: WorkflowHandle[Any, Any]) -> ErrorInfo | None:
                 retryable=False,
             )
     return None
+
+
+def pending_activities(description: WorkflowExecutionDescription) -> list[PendingActivity]:
+    """Return the activities that a description shows as scheduled and not ended."""
+    converter = PayloadConverter.default
+    pending = []
+    for activity in description.raw_description.pending_activities:
+        details: list[Any] = []
+        with suppress(Exception):  # details of a foreign codec say nothing to us
+            details = converter.from_payloads(activity.heartbeat_details.payloads)
+        pending.append(
+            PendingActivity(
+                activity_id=activity.activity_id,
+                name=activity.activity_type.name,
+                attempt=activity.attempt,
+                started=activity.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED,
+                heartbeat=details,
+            )
+        )
+    return pending

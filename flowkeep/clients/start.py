@@ -1,79 +1,29 @@
 """Starting a run without a gap between the ledger and Temporal.
 
-One SQL transaction records the run and its arguments; then Temporal is told. The SDK draws a new
-request id per call, so the server cannot tell a repeated start from a new one: whenever the answer
-is "already started", or there is no answer, we describe first and decide by the memo whose run it
-is.
+One SQL transaction records the run and its arguments; then Temporal is told.
 """
 
-import asyncio
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import uuid_utils.compat as uuids
 from pydantic_core import to_jsonable_python
 from temporalio.client import WorkflowExecutionDescription
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError, RPCStatusCode
 
 from flowkeep.clients.handle import RunHandle
+from flowkeep.clients.launch import Launcher, first_run_id
 from flowkeep.clients.options import StartOptions
 from flowkeep.clients.outcome import described_outcome, described_status
-from flowkeep.contracts import (
-    ErrorInfo,
-    EventKind,
-    FailureReason,
-    Identity,
-    NewRun,
-    Run,
-    RunStatus,
-    Source,
-    StateType,
-    derive_run_id,
-)
-from flowkeep.contracts.identity import HEADER
-from flowkeep.errors import (
-    Conflict,
-    InvalidInput,
-    NotFound,
-    OpenRunExists,
-    TemporalUnavailable,
-)
+from flowkeep.clients.request import StartRequest
+from flowkeep.contracts import FailureReason, NewRun, Run, RunStatus, Source, StateType
+from flowkeep.errors import Conflict, InvalidInput, NotFound, OpenRunExists
 from flowkeep.statestore.secrets import extract_secrets, replace_references
 
 if TYPE_CHECKING:
     from flowkeep.clients.workflow import WorkflowClient
 
-OnConflict = Literal["existing", "reject", "replace"]
-
-_START_SECONDS = 10.0
 _ROUNDS = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartRequest:
-    """Everything a start needs.
-
-    Attributes:
-        arguments: Arguments of the run; None to use those stored under `workflow_id`.
-    """
-
-    run_id: UUID
-    tenant_id: str
-    workflow_id: str
-    workflow_type: str
-    task_queue: str
-    arguments: dict[str, Any] | None
-    app_id: str | None
-    triggered_from: str
-    owner: str | None
-    labels: dict[str, str]
-    goal: str | None
-    retry_of: UUID | None
-    options: StartOptions
-    on_conflict: OnConflict
 
 
 class Starter:
@@ -84,7 +34,7 @@ class Starter:
     """
 
     def __init__(self, client: "WorkflowClient") -> None:
-        self._client = client
+        self._launcher = Launcher(client)
         self._temporal = client.temporal
         self._store = client.store
 
@@ -107,7 +57,7 @@ class Starter:
             except OpenRunExists as error:
                 handle = await self._answer_open(request, error.run_id)
             else:
-                handle = await self._drive(request, request.run_id, request.options)
+                handle = await self._launcher.launch(request, request.run_id, request.options)
             if handle is not None:
                 return handle
             request = replace(request, run_id=uuids.uuid7())
@@ -160,13 +110,13 @@ class Starter:
     async def _answer_open(self, request: StartRequest, run_id: UUID) -> RunHandle | None:
         """Deal with an open run of this workflow_id; None means: try again."""
         run = await self._store.runs.get(request.tenant_id, run_id)
-        description = await self._describe(run.workflow_id)
-        if description is None or await self._run_id_of(description) != run.id:
+        description = await self._launcher.describe(run.workflow_id)
+        if description is None or await self._launcher.run_id_of(description) != run.id:
             if run.status is not RunStatus.PENDING:
                 await self._close_lost(request.tenant_id, run)
                 return None
             # Recorded, but Temporal never heard of it: its starter died. Go on with it.
-            handle = await self._drive(
+            handle = await self._launcher.launch(
                 replace(request, task_queue=run.task_queue, workflow_type=run.workflow_type),
                 run.id,
                 StartOptions.of(run.start_options),
@@ -179,14 +129,16 @@ class Starter:
             return None
         else:
             await self._store.runs.mark_running(
-                request.tenant_id, run.id, temporal_run_id=_first_run_id(description)
+                request.tenant_id, run.id, temporal_run_id=first_run_id(description)
             )
         return await self._apply_policy(request, run)
 
     async def _apply_policy(self, request: StartRequest, run: Run) -> RunHandle | None:
         if request.on_conflict == "reject":
             raise OpenRunExists(run.workflow_id, run_id=run.id)
-        handle = self._handle(request.tenant_id, run.id, run.workflow_id, None, created=False)
+        handle = self._launcher.handle(
+            request.tenant_id, run.id, run.workflow_id, None, created=False
+        )
         if request.on_conflict == "existing":
             await self._require_same_arguments(request, run)
             return handle
@@ -210,138 +162,6 @@ class Starter:
         async for progress in handle.watch(0.1):
             if progress.run.status.terminal:
                 return
-
-    async def _drive(
-        self, request: StartRequest, run_id: UUID, options: StartOptions, found: Run | None = None
-    ) -> RunHandle | None:
-        """Tell Temporal, at most ten seconds in all; None means: the ledger must be asked again."""
-        page = await self._store.runs.find_by_workflow_id(
-            request.tenant_id, request.workflow_id, namespace=self._temporal.namespace, limit=2
-        )
-        known_before = any(run.id != run_id for run in page)
-        reuse = (
-            WorkflowIDReusePolicy.ALLOW_DUPLICATE
-            if known_before
-            else WorkflowIDReusePolicy.REJECT_DUPLICATE
-        )
-        delay = 0.1
-        try:
-            async with asyncio.timeout(_START_SECONDS):
-                while True:
-                    try:
-                        return await self._call(request, run_id, options, reuse, found)
-                    except WorkflowAlreadyStartedError:
-                        description = await self._describe(request.workflow_id)
-                        if description is None:
-                            continue
-                        if await self._run_id_of(description) == run_id:
-                            return await self._accepted(request, run_id, description, found)
-                        if described_status(description).terminal:
-                            reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE
-                            continue
-                        await self._yield_to_other(request, run_id, description)
-                        return None
-                    except RPCError as error:
-                        if not _passing(error):
-                            raise await self._refused(request, run_id, error) from error
-                        description = await self._describe(request.workflow_id)
-                        if description is not None and await self._run_id_of(description) == run_id:
-                            return await self._accepted(request, run_id, description, found)
-                    await asyncio.sleep(delay)
-                    delay = min(delay * 2, 2.0)
-        except TimeoutError as error:
-            raise TemporalUnavailable(
-                f"Temporal did not accept run {run_id} within {_START_SECONDS:.0f} s; it stays "
-                "pending",
-                hint="start again with the same workflow_id to go on with it",
-            ) from error
-
-    async def _call(
-        self,
-        request: StartRequest,
-        run_id: UUID,
-        options: StartOptions,
-        reuse: WorkflowIDReusePolicy,
-        found: Run | None,
-    ) -> RunHandle:
-        identity = Identity(
-            run_id=str(run_id),
-            tenant_id=request.tenant_id,
-            app_id=found.app_id if found else request.app_id,
-            origin_type=request.workflow_type,
-        )
-        started = await self._temporal.start_workflow(
-            request.workflow_type,
-            {"workflow_id": request.workflow_id},
-            id=request.workflow_id,
-            task_queue=request.task_queue,
-            memo={HEADER: identity.to_header()},
-            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-            id_reuse_policy=reuse,
-            **options.arguments(),
-        )
-        temporal_run_id = started.first_execution_run_id or started.result_run_id
-        await self._store.runs.mark_running(
-            request.tenant_id, run_id, temporal_run_id=temporal_run_id
-        )
-        return self._handle(
-            request.tenant_id, run_id, request.workflow_id, temporal_run_id, created=found is None
-        )
-
-    async def _accepted(
-        self,
-        request: StartRequest,
-        run_id: UUID,
-        description: WorkflowExecutionDescription,
-        found: Run | None,
-    ) -> RunHandle:
-        first = _first_run_id(description)
-        await self._store.runs.mark_running(request.tenant_id, run_id, temporal_run_id=first)
-        return self._handle(
-            request.tenant_id, run_id, request.workflow_id, first, created=found is None
-        )
-
-    async def _yield_to_other(
-        self, request: StartRequest, run_id: UUID, description: WorkflowExecutionDescription
-    ) -> None:
-        """Give way to an open workflow that was started elsewhere, and adopt it."""
-        await self._fail_start(
-            request.tenant_id,
-            run_id,
-            "WORKFLOW_ID_TAKEN",
-            f"workflow_id {request.workflow_id!r} is taken by a workflow started elsewhere",
-        )
-        other = await self._run_id_of(description)
-        await self._store.runs.create(
-            request.tenant_id,
-            NewRun(
-                id=other,
-                namespace=self._temporal.namespace,
-                workflow_id=request.workflow_id,
-                workflow_type=description.workflow_type,
-                task_queue=description.task_queue,
-                triggered_from="external",
-            ),
-        )
-        await self._store.runs.mark_running(
-            request.tenant_id, other, temporal_run_id=_first_run_id(description)
-        )
-        await self._store.runs.append_event(request.tenant_id, other, EventKind.ADOPTED, {})
-
-    async def _refused(self, request: StartRequest, run_id: UUID, error: RPCError) -> Exception:
-        await self._fail_start(request.tenant_id, run_id, "START_REFUSED", error.message)
-        return InvalidInput(
-            f"Temporal refuses to start run {run_id}: {error.message}",
-            hint="correct the start options",
-        )
-
-    async def _fail_start(self, tenant_id: str, run_id: UUID, code: str, message: str) -> None:
-        await self._store.runs.fail(
-            tenant_id,
-            run_id,
-            error=ErrorInfo(code=code, type="StartFailed", message=message, retryable=False),
-            failure_reason=FailureReason.START_FAILED,
-        )
 
     async def _close_lost(self, tenant_id: str, run: Run) -> None:
         """Temporal no longer knows the run and nobody recorded its end."""
@@ -369,58 +189,3 @@ class Starter:
             error=outcome.error,
             failure_reason=outcome.failure_reason,
         )
-
-    async def _describe(self, workflow_id: str) -> WorkflowExecutionDescription | None:
-        try:
-            return await self._temporal.get_workflow_handle(workflow_id).describe()
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                return None
-            if _passing(error):
-                raise TemporalUnavailable(f"Temporal did not answer: {error.message}") from error
-            raise
-
-    async def _run_id_of(self, description: WorkflowExecutionDescription) -> UUID:
-        """Return our id of a described run: the memo says it, else it is derived."""
-        memo = (await description.memo()).get(HEADER)
-        if isinstance(memo, dict) and memo.get("run_id"):
-            return UUID(memo["run_id"])
-        return derive_run_id(
-            self._temporal.namespace, description.id, _first_run_id(description)
-        )
-
-    def _handle(
-        self,
-        tenant_id: str,
-        run_id: UUID,
-        workflow_id: str,
-        temporal_run_id: str | None,
-        *,
-        created: bool,
-    ) -> RunHandle:
-        return RunHandle(
-            self._client,
-            tenant_id=tenant_id,
-            run_id=run_id,
-            workflow_id=workflow_id,
-            temporal_run_id=temporal_run_id,
-            created=created,
-        )
-
-
-def _first_run_id(description: WorkflowExecutionDescription) -> str:
-    first = description.raw_description.workflow_execution_info.first_run_id
-    return first or description.run_id
-
-
-def _passing(error: RPCError) -> bool:
-    """Tell an outage, after which the same call may succeed, from a refusal."""
-    return error.status in (
-        RPCStatusCode.UNAVAILABLE,
-        RPCStatusCode.DEADLINE_EXCEEDED,
-        RPCStatusCode.RESOURCE_EXHAUSTED,
-        RPCStatusCode.CANCELLED,
-        RPCStatusCode.ABORTED,
-        RPCStatusCode.INTERNAL,
-        RPCStatusCode.UNKNOWN,
-    )

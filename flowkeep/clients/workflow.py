@@ -10,7 +10,8 @@ from temporalio.client import Client
 from flowkeep.clients.connection import connect_temporal
 from flowkeep.clients.handle import RunHandle
 from flowkeep.clients.options import StartOptions
-from flowkeep.clients.start import OnConflict, Starter, StartRequest
+from flowkeep.clients.request import OnConflict, StartRequest
+from flowkeep.clients.start import Starter
 from flowkeep.errors import InvalidInput, NotFound
 from flowkeep.recording.plugin import Plugin
 from flowkeep.settings import Settings

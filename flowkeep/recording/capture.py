@@ -74,7 +74,11 @@ def error_info(error: BaseException) -> ErrorInfo:
         type=name,
         message=clip(redact(_message(error)), MESSAGE_BYTES),
         retryable=retryable,
-        cause=[clip(redact(f"{type(e).__name__}: {_message(e)}"), 512) for e in _causes(error)],
+        cause=[
+            clip(redact(f"{type(cause).__name__}: {_message(cause)}"), 512)
+            for cause in _causes(error)
+            if _message(cause) not in _message(error)
+        ],
         stack=clip(redact(stack), STACK_BYTES, tail=True),
     )
 

@@ -50,7 +50,7 @@ class WorkflowInterface:
 
     __flowkeep_workflow__: ClassVar[bool] = True
 
-    activities_cls: ClassVar[type[ActivitiesInterface]]
+    activities_cls: type[ActivitiesInterface]
     default_start_to_close_timeout: ClassVar[timedelta] = timedelta(hours=2)
     default_local_timeout: ClassVar[timedelta] = timedelta(seconds=60)
     default_heartbeat_timeout: ClassVar[timedelta] = timedelta(seconds=60)

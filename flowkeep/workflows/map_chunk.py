@@ -1,7 +1,7 @@
 """The child workflow that executes one chunk of a `map`."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from temporalio import workflow
 
@@ -24,7 +24,7 @@ STORE_ROWS = 500
 class MapChunk(WorkflowInterface):
     """Executes the items of one chunk, stores their results, continues as new when it is long."""
 
-    activities_cls: ClassVar[type[Any]] = MapActivities
+    activities_cls: type[Any] = MapActivities
 
     @staticmethod
     def get_activities(activities: Any) -> Sequence[Any]:

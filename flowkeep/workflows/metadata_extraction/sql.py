@@ -49,7 +49,7 @@ class BaseSQLMetadataExtractionWorkflow(WorkflowInterface):
     other, and the manifest is written.
     """
 
-    activities_cls: ClassVar[type[ActivitiesInterface]] = BaseSQLMetadataExtractionActivities
+    activities_cls: type[ActivitiesInterface] = BaseSQLMetadataExtractionActivities
     fetches: ClassVar[dict[str, str]] = FETCHES
 
     def __init__(self) -> None:
