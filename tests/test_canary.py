@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import polars
+import polars as pl
 import psycopg
 import pytest
 from psycopg import sql
@@ -69,9 +69,9 @@ def files_under(folder: Path) -> str:
     found = []
     for path in (path for path in folder.rglob("*") if path.is_file()):
         if path.suffix == ".parquet":
-            found.append(str(polars.read_parquet(path).rows()))
+            found.append(str(pl.read_parquet(path).rows()))
         elif path.suffixes[-2:] == [".jsonl", ".zst"]:
-            found.append(str(polars.read_ndjson(path).rows()))
+            found.append(str(pl.read_ndjson(path).rows()))
         else:
             found.append(path.read_bytes().decode("utf-8", "replace"))
     return "\n".join(found)

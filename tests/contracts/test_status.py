@@ -57,7 +57,7 @@ def test_own_words_stay(status: RunStatus) -> None:
 
 def test_words_without_meaning_are_refused() -> None:
     """A word that means nothing is refused, with the list of those that do."""
-    with pytest.raises(InvalidInput, match="'sideways' is not known.*pending, running"):
+    with pytest.raises(InvalidInput, match=r"'sideways' is not known.*pending, running"):
         run_status("sideways")
 
 
