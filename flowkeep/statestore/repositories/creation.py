@@ -19,6 +19,7 @@ from flowkeep.statestore.tables import run
 from flowkeep.statestore.tables.base import OPEN
 
 _TEXTS = ("app_id", "triggered_from", "owner", "created_by", "origin", "goal")
+_INSERT = insert(run).on_conflict_do_nothing().returning(*FULL)
 _IDENTITY = ("namespace", "workflow_id", "workflow_type", "task_queue", "app_id", "kind")
 
 
@@ -45,9 +46,7 @@ async def insert_open(session: Session, values: Mapping[str, Any]) -> dict[str, 
         OpenRunExists: If another run with this workflow_id is open.
     """
     for _ in range(3):
-        inserted = await session.execute(
-            insert(run).values(dict(values)).on_conflict_do_nothing().returning(*FULL)
-        )
+        inserted = await session.execute(_INSERT.values(dict(values)))
         row = inserted.mappings().one_or_none()
         if row is not None:
             return dict(row)
