@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import Any, ClassVar, Literal, get_type_hints
+from typing import Any, ClassVar, Literal
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
@@ -23,6 +23,7 @@ with workflow.unsafe.imports_passed_through():
         declared_names,
     )
     from flowkeep.workflows.fan_out import gather, run_map
+    from flowkeep.workflows.inheritance import own_run
     from flowkeep.workflows.preflight import PreflightFailed, read_preflight
 
 ActivityRef = str | Callable[..., Any]
@@ -64,21 +65,9 @@ class WorkflowInterface:
     suspend_on_bug: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Give each class a marked `run` of its own, so that inheriting it is enough.
-
-        Temporal accepts only a `run` that was defined in the class itself. A type hint on the
-        input is dropped: an input that does not fit it would hang the run before any code of ours
-        could say what is wrong.
-        """
+        """Give each class a marked `run` of its own, so that inheriting it is enough."""
         super().__init_subclass__(**kwargs)
-        run = cls.__dict__.get("run")
-        if run is None:
-            run = _inherited_run(cls)
-            cls.run = run  # type: ignore[method-assign]
-        if "workflow_config" in getattr(run, "__annotations__", {}):
-            run.__annotations__["workflow_config"] = Any
-        if not hasattr(run, "__temporal_workflow_run"):
-            workflow.run(run)
+        own_run(cls)
 
     def __init__(self) -> None:
         self.preflight_result = PreflightResult()
@@ -306,16 +295,3 @@ class WorkflowInterface:
             )
         except ActivityError as error:
             workflow.logger.warning("the pause state of this run was not recorded: %s", error)
-
-
-def _inherited_run(cls: type[WorkflowInterface]) -> Any:
-    inherited = cls.run
-
-    async def run(self: Any, workflow_config: Any) -> Any:
-        return await super(cls, self).run(workflow_config)
-
-    run.__module__, run.__qualname__ = cls.__module__, f"{cls.__qualname__}.run"
-    run.__doc__ = inherited.__doc__
-    # Resolved, because strings would be read among this module's names.
-    run.__annotations__ = get_type_hints(inherited)
-    return run
