@@ -2,9 +2,6 @@
 
 import asyncio
 import contextlib
-import contextvars
-import functools
-import inspect
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
@@ -14,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from temporalio import activity
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.worker import (
     ActivityInboundInterceptor,
     ActivityOutboundInterceptor,
@@ -121,8 +118,6 @@ class ActivityInbound(ActivityInboundInterceptor):
         token = current_run.set(run)
         try:
             async with _scope(input.fn, run, info):
-                if not inspect.iscoroutinefunction(input.fn):
-                    input.fn = _in_this_context(input.fn)
                 return await self._recorded(input, report)
         finally:
             current_run.reset(token)
@@ -298,43 +293,24 @@ async def _scope(fn: Any, run: CurrentRun, info: activity.Info) -> AsyncIterator
         yield
 
 
-def _in_this_context(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a plain function see our context variables: the SDK starts threads without any."""
-    ours = contextvars.copy_context()
-    theirs = activity._current_context  # noqa: SLF001 - the SDK sets its own one per thread
-
-    def call(*args: Any) -> Any:
-        for variable, value in ours.items():
-            if variable is not theirs:
-                variable.set(value)
-        return fn(*args)
-
-    @functools.wraps(fn)
-    def isolated(*args: Any) -> Any:
-        return contextvars.copy_context().run(call, *args)
-
-    return isolated
-
-
 def _judge(error: BaseException) -> tuple[TaskStatus, ErrorInfo]:
-    """Tell a failure from the several things that arrive as a cancellation."""
+    """Tell a failure from the several things that arrive as a cancellation.
+
+    An attempt that was asked to stop and raised something else has failed: so the SDK reports it.
+    """
     info = error_info(error)
-    cancelled = isinstance(error, asyncio.CancelledError) or activity.is_cancelled()
-    if not cancelled:
-        shutdown = activity.is_worker_shutdown() and isinstance(error, asyncio.CancelledError)
-        return TaskStatus.FAILED, info.evolve(code="WORKER_SHUTDOWN") if shutdown else info
     details = activity.cancellation_details()
-    if details is None:
-        return TaskStatus.CANCELLED, info
+    if details is not None and details.timed_out:
+        return TaskStatus.TIMED_OUT, info.evolve(code="TIMEOUT")
+    if not isinstance(error, asyncio.CancelledError | CancelledError):
+        return TaskStatus.FAILED, info
     for code, flag in (
-        ("PAUSED", details.paused),
-        ("RESET", details.reset),
-        ("WORKER_SHUTDOWN", details.worker_shutdown),
+        ("PAUSED", details is not None and details.paused),
+        ("RESET", details is not None and details.reset),
+        ("WORKER_SHUTDOWN", details is not None and details.worker_shutdown),
     ):
         if flag:
             return TaskStatus.FAILED, info.evolve(code=code)
-    if details.timed_out:
-        return TaskStatus.TIMED_OUT, info.evolve(code="TIMEOUT")
     return TaskStatus.CANCELLED, info
 
 

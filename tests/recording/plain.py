@@ -28,6 +28,16 @@ async def completes_elsewhere() -> str:
     activity.raise_complete_async()
 
 
+@activity.defn
+async def fails_to_clean_up() -> None:
+    try:
+        while True:
+            activity.heartbeat()
+            await asyncio.sleep(0.05)
+    except asyncio.CancelledError:
+        raise RuntimeError("the temporary file is locked") from None
+
+
 @workflow.defn
 class Plain:
     @workflow.run
@@ -75,15 +85,41 @@ class Elsewhere:
 
 
 @workflow.defn
+class CleansUp:
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.execute_activity(
+            fails_to_clean_up,
+            start_to_close_timeout=timedelta(seconds=60),
+            heartbeat_timeout=timedelta(seconds=1),
+            retry_policy=RetryPolicy(maximum_attempts=1),
+            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        )
+
+
+@workflow.defn
 class Retried:
     """Fails once as a whole, then succeeds, by a retry policy on the workflow."""
 
     @workflow.run
-    async def run(self) -> int:
-        await workflow.execute_activity(greet, "x", start_to_close_timeout=timedelta(seconds=10))
+    async def run(self, name: str = "x") -> int:
+        await workflow.execute_activity(greet, name, start_to_close_timeout=timedelta(seconds=10))
         if workflow.info().attempt == 1:
             raise ApplicationError("not yet")
         return workflow.info().attempt
+
+
+@workflow.defn
+class LocalAndChild:
+    """Executes local activities, then a child."""
+
+    @workflow.run
+    async def run(self, name: str) -> str:
+        for _ in range(2):
+            name = await workflow.execute_local_activity(
+                greet, name, start_to_close_timeout=timedelta(seconds=10)
+            )
+        return await workflow.execute_child_workflow(Plain.run, name)
 
 
 @workflow.defn

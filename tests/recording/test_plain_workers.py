@@ -1,7 +1,8 @@
 """Plain Temporal workers that only added the plugin."""
 
+import multiprocessing
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -18,7 +19,7 @@ from temporalio.client import (
 )
 from temporalio.common import RetryPolicy
 from temporalio.plugin import SimplePlugin
-from temporalio.worker import Worker
+from temporalio.worker import SharedStateManager, Worker
 
 from flowkeep.contracts import RunStatus, Task, TaskStatus, derive_run_id
 from flowkeep.errors import ConfigurationError
@@ -32,10 +33,17 @@ WORKFLOWS = [
     plain.ReusesIds,
     plain.Leaks,
     plain.Elsewhere,
+    plain.CleansUp,
     plain.Retried,
     plain.Wide,
 ]
-ACTIVITIES = [plain.greet, plain.shout, plain.fails, plain.completes_elsewhere]
+ACTIVITIES = [
+    plain.greet,
+    plain.shout,
+    plain.fails,
+    plain.completes_elsewhere,
+    plain.fails_to_clean_up,
+]
 
 
 @pytest.fixture
@@ -62,7 +70,7 @@ def serve(task_queue: str) -> Serve:
 
     def make(client: Client, **kw: Any) -> Worker:
         options = {"workflows": WORKFLOWS, "activities": ACTIVITIES, **kw}
-        if options["activities"]:
+        if options["activities"] and "activity_executor" not in options:
             options["activity_executor"] = ThreadPoolExecutor(100)
         return Worker(client, task_queue=task_queue, **options)
 
@@ -193,6 +201,50 @@ async def test_asynchronous_completion_waits(
         )
         await outside.complete("done outside")
         assert await handle.result() == "done outside"
+
+
+async def test_activities_in_processes_are_recorded(
+    recorded: Client, plugin: Plugin, serve: Serve, task_queue: str
+) -> None:
+    """A worker that runs its plain functions in a pool of processes gains the ledger as well."""
+    spawn = multiprocessing.get_context("spawn")
+    with spawn.Manager() as manager, ProcessPoolExecutor(1, mp_context=spawn) as pool:
+        worker = serve(
+            recorded,
+            activity_executor=pool,
+            shared_state_manager=SharedStateManager.create_from_multiprocessing(manager),
+        )
+        async with worker:
+            result = await recorded.execute_workflow(
+                plain.Plain.run, "Ada", id="processes-1", task_queue=task_queue
+            )
+    assert result == "HELLO, ADA!"
+    found = await attempts(plugin, "processes-1", 2)
+    assert {task.status for task in found} == {TaskStatus.SUCCEEDED}
+
+
+async def test_failure_during_a_cancel_is_a_failure(
+    recorded: Client, plugin: Plugin, serve: Serve, task_queue: str
+) -> None:
+    """An activity that was told to stop and raised another error failed, as Temporal has it."""
+    async with serve(recorded, max_heartbeat_throttle_interval=timedelta(milliseconds=100)):
+        handle = await recorded.start_workflow(
+            plain.CleansUp.run, id="cleanup-1", task_queue=task_queue
+        )
+
+        async def started() -> None:
+            pending = (await handle.describe()).raw_description.pending_activities
+            assert [activity.HasField("last_heartbeat_time") for activity in pending] == [True]
+
+        await eventually(started)
+        await handle.cancel()
+        with pytest.raises(WorkflowFailureError):
+            await handle.result()
+    [task] = await attempts(plugin, "cleanup-1", 1)
+    assert (task.status, task.error.message) == (
+        TaskStatus.FAILED,
+        "the temporary file is locked",
+    )
 
 
 async def test_workflow_retry_is_one_run_with_two_segments(
