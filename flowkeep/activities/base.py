@@ -97,12 +97,7 @@ class ActivitiesInterface:
         """
         workflow_id = workflow_id_of(workflow_config)
         run = self.services.run
-        entry = await self._find_arguments([str(run.run_id), workflow_id])
-        if entry is None:
-            raise NotFound(
-                f"the state store has no arguments under workflow_id {workflow_id!r}",
-                hint="save them with StateStore.save_state_object, or start with arguments",
-            )
+        entry = await self._find_arguments(workflow_id)
         arguments = {
             **entry,
             "workflow_id": workflow_id,
@@ -184,23 +179,33 @@ class ActivitiesInterface:
                 stack.push_async_callback(beat.stop)
             yield
 
-    async def _find_arguments(self, keys: list[str]) -> dict[str, Any] | None:
-        deadline = asyncio.get_running_loop().time() + LEDGER_PATIENCE_SECONDS
+    async def _find_arguments(self, workflow_id: str) -> dict[str, Any]:
+        """Look arguments up, and wait for a ledger that is away."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + LEDGER_PATIENCE_SECONDS
         delay = 0.1
         while True:
             try:
-                for key in keys:
-                    with contextlib.suppress(NotFound):
-                        entry = await self.services.state.get_state(key, StateType.WORKFLOWS)
-                        return dict(entry.value)
-                return None
+                return await self._read_arguments(workflow_id)
             except LedgerUnavailable:
-                if asyncio.get_running_loop().time() + delay > deadline:
+                if loop.time() + delay > deadline:
                     raise
                 if (beat := _heartbeat.get()) is not None:
                     beat.progressed()
             await asyncio.sleep(delay)
             delay = min(delay * 2, 5.0)
+
+    async def _read_arguments(self, workflow_id: str) -> dict[str, Any]:
+        state = self.services.state
+        with contextlib.suppress(NotFound):
+            return dict(await state.get_arguments(self.services.run.run_id))
+        try:
+            return dict((await state.get_state(workflow_id, StateType.WORKFLOWS)).value)
+        except NotFound:
+            raise NotFound(
+                f"the state store has no arguments under workflow_id {workflow_id!r}",
+                hint="save them with StateStore.save_state_object, or start with arguments",
+            ) from None
 
 
 def workflow_id_of(workflow_config: Any) -> str:
