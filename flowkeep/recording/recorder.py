@@ -9,12 +9,14 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import TypeVar
 
 from flowkeep.contracts import Attempt, PauseRequest, RunRef, SegmentClose
 from flowkeep.errors import LedgerUnavailable
+from flowkeep.recording.stats import RecorderStats
+from flowkeep.recording.target import RecordTarget
 from flowkeep.settings import RecorderSettings
 
 logger = logging.getLogger(__name__)
@@ -23,43 +25,6 @@ T = TypeVar("T")
 
 _BACKOFF_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
 _DRAIN_SECONDS = 10.0
-
-
-class RecordTarget(Protocol):
-    """The part of the ledger that the recorder writes to."""
-
-    async def record(self, attempts: Sequence[Attempt], *, durable: bool = True) -> int:
-        """Write a batch in one transaction; returns the rows written."""
-        ...
-
-    async def close_segment(self, close: SegmentClose) -> Any:
-        """Record how an execution ended."""
-        ...
-
-    async def set_paused(self, run: RunRef, request: PauseRequest) -> Any:
-        """Open or end a pause."""
-        ...
-
-
-@dataclass(slots=True)
-class RecorderStats:
-    """Counters since the recorder was made.
-
-    Attributes:
-        recorded: Records committed.
-        flushes: Groups committed.
-        retries: Flushes that failed because the ledger was away.
-        poisoned: Records the ledger refused; they are in the log.
-        gave_up: Callers that stopped waiting and went on without their record.
-        dropped: Records given up because the queue was full or the drain ran out of time.
-    """
-
-    recorded: int = 0
-    flushes: int = 0
-    retries: int = 0
-    poisoned: int = 0
-    gave_up: int = 0
-    dropped: int = 0
 
 
 @dataclass(slots=True)
@@ -80,7 +45,7 @@ class Recorder:
         self._target = target
         self._settings = settings
         self._queue: deque[_Entry] = deque()
-        self._in_flight = 0
+        self._in_flight: list[_Entry] = []
         self._wake = asyncio.Event()
         self._urgent = asyncio.Event()
         self._room = asyncio.Condition()
@@ -138,6 +103,7 @@ class Recorder:
         if patience_seconds is not None:
             patience = min(patience, max(0.0, patience_seconds))
         wait = wait or self._settings.strict or self._settings.required
+        entry: _Entry | None = None
         try:
             async with asyncio.timeout(patience):
                 await self._wait_for_room()
@@ -147,13 +113,14 @@ class Recorder:
                 return True
         except (TimeoutError, LedgerUnavailable) as error:
             self.stats.gave_up += 1
+            self.stats.dropped += entry is None  # it never got into the queue
             logger.warning(
-                "attempt %d of %s in run %s is not in the ledger yet: it did not answer within "
-                "%.0f s",
+                "attempt %d of %s in run %s is not in the ledger%s: %s",
                 attempt.attempt,
                 attempt.activity_id,
                 attempt.run.run_id,
-                patience,
+                "" if entry is None else " yet",
+                str(error) or f"it did not answer within {patience:.0f} s",
             )
             if self._settings.required:
                 raise LedgerUnavailable("the attempt could not be recorded") from error
@@ -161,34 +128,41 @@ class Recorder:
 
     def record_soon(self, attempt: Attempt) -> None:
         """Queue a record that may be lost, from code that cannot wait; drops it when full."""
-        if len(self._queue) + self._in_flight < self._settings.queue_rows:
+        if self._has_room():
             self._enqueue(attempt, wait=False)
         else:
             self.stats.dropped += 1
 
     async def close_segment(self, close: SegmentClose, patience_seconds: float) -> bool:
         """Record the end of an execution after everything that is queued before it."""
-        return await self._direct(lambda: self._target.close_segment(close), patience_seconds)
+        written = await self._direct(lambda: self._target.close_segment(close), patience_seconds)
+        if not written:
+            _tell_lost("the end", close.run)
+        return written
 
     async def set_paused(self, run: RunRef, request: PauseRequest, patience_seconds: float) -> bool:
         """Record that a run paused or resumed, after everything that is queued before it."""
-        return await self._direct(lambda: self._target.set_paused(run, request), patience_seconds)
+        written = await self._direct(
+            lambda: self._target.set_paused(run, request), patience_seconds
+        )
+        if not written:
+            _tell_lost("the pause state", run)
+        return written
 
     async def flush(self) -> None:
         """Wait until everything queued so far is committed or refused."""
-        if self._queue:
-            loop = asyncio.get_running_loop()
-            last = self._queue[-1]
-            if last.done is None:
-                last.done = loop.create_future()
-            done = last.done
-            self._wake.set()
-            self._urgent.set()
-            with contextlib.suppress(LedgerUnavailable):
-                await asyncio.shield(done)
-        elif self._in_flight:
-            async with self._room:
-                await self._room.wait_for(lambda: not self._in_flight)
+        pending = self._queue or self._in_flight
+        if not pending:
+            return
+        # Records are committed in order: whoever waits for the last one waits for all. What comes
+        # later is not waited for, or a busy worker would never report the end of a run.
+        last = pending[-1]
+        if last.done is None:
+            last.done = asyncio.get_running_loop().create_future()
+        self._wake.set()
+        self._urgent.set()
+        with contextlib.suppress(LedgerUnavailable):
+            await asyncio.shield(last.done)
 
     async def _direct(self, write: Callable[[], Awaitable[T]], patience_seconds: float) -> bool:
         try:
@@ -209,12 +183,12 @@ class Recorder:
         return False
 
     async def _wait_for_room(self) -> None:
-        if len(self._queue) + self._in_flight < self._settings.queue_rows:
-            return
-        async with self._room:
-            await self._room.wait_for(
-                lambda: len(self._queue) + self._in_flight < self._settings.queue_rows
-            )
+        if not self._has_room():
+            async with self._room:
+                await self._room.wait_for(self._has_room)
+
+    def _has_room(self) -> bool:
+        return len(self._queue) + len(self._in_flight) < self._settings.queue_rows
 
     def _enqueue(self, attempt: Attempt, *, wait: bool) -> _Entry:
         if self._closing or self._task is None:
@@ -246,12 +220,12 @@ class Recorder:
         while self._queue:
             count = min(len(self._queue), self._settings.flush_rows * 4)
             batch = [self._queue.popleft() for _ in range(count)]
-            self._in_flight = len(batch)
+            self._in_flight = batch
             try:
                 await self._write(batch)
                 failures = 0
             except LedgerUnavailable as error:
-                self._queue.extendleft(reversed(batch))
+                self._give_back(batch)
                 self.stats.retries += 1
                 if failures == 0:
                     logger.warning("the ledger is away, records are kept and retried: %s", error)
@@ -259,13 +233,18 @@ class Recorder:
                 failures += 1
                 await asyncio.sleep(delay)
             except asyncio.CancelledError:
-                self._queue.extendleft(reversed(batch))
+                self._give_back(batch)
                 raise
             finally:
-                self._in_flight = 0
+                self._in_flight = []
                 async with self._room:
                     self._room.notify_all()
         return failures
+
+    def _give_back(self, batch: list[_Entry]) -> None:
+        """Put a batch that was not written in front of the queue again."""
+        self._queue.extendleft(reversed(batch))
+        self._in_flight = []
 
     async def _write(self, batch: list[_Entry]) -> None:
         """Write a batch; on a refusal bisect, so that one poison record does not lose the rest."""
@@ -306,3 +285,11 @@ class Recorder:
             else:
                 entry.done.set_exception(error)
                 entry.done.exception()  # retrieved: nobody may be waiting any more
+
+
+def _tell_lost(what: str, run: RunRef) -> None:
+    logger.warning(
+        "%s of run %s is not in the ledger: it did not answer in time; Temporal has it",
+        what,
+        run.run_id,
+    )

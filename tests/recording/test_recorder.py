@@ -1,0 +1,197 @@
+"""The recorder on a real ledger that is held up, away, or refuses a record."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from flowkeep.contracts import Attempt, PauseRequest, RunRef, SegmentClose
+from flowkeep.errors import LedgerUnavailable
+from flowkeep.recording.recorder import Recorder
+from flowkeep.settings import RecorderSettings, Settings
+from flowkeep.statestore import Store
+from tests.statestore.records import attempt, close_of, failed, new_run, ref_of
+from tests.support import eventually
+
+
+class Held:
+    """The ledger behind a gate: each batch waits until it is let through."""
+
+    def __init__(self, store: Store) -> None:
+        self._system = store.system
+        self._permits = asyncio.Semaphore(0)
+        self.away = False
+        self.batches: list[list[str]] = []
+
+    def let_through(self, batches: int = 1) -> None:
+        for _ in range(batches):
+            self._permits.release()
+
+    async def record(self, attempts: Sequence[Attempt], *, durable: bool = True) -> int:
+        self.batches.append([item.activity_id for item in attempts])
+        await self._permits.acquire()
+        if self.away:
+            raise LedgerUnavailable("the ledger is away")
+        return await self._system.record(attempts, durable=durable)
+
+    async def close_segment(self, close: SegmentClose) -> Any:
+        if self.away:
+            raise LedgerUnavailable("the ledger is away")
+        return await self._system.close_segment(close)
+
+    async def set_paused(self, run: RunRef, request: PauseRequest) -> Any:
+        return await self._system.set_paused(run, request)
+
+
+@pytest.fixture
+async def store(settings: Settings) -> AsyncIterator[Store]:
+    """A store on an empty ledger."""
+    store = Store.lazy(settings)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def ref() -> RunRef:
+    """A run that the ledger does not know yet."""
+    return ref_of(new_run())
+
+
+@asynccontextmanager
+async def recording(target: Any, **settings: Any) -> AsyncIterator[Recorder]:
+    recorder = Recorder(target, RecorderSettings(flush_interval_seconds=0.001, **settings))
+    recorder.start()
+    try:
+        yield recorder
+    finally:
+        if isinstance(target, Held):
+            target.away = False
+            target.let_through(1000)
+        await recorder.stop()
+
+
+def batches(target: Held, count: int) -> Callable[[], None]:
+    def check() -> None:
+        assert len(target.batches) == count
+
+    return check
+
+
+async def names(store: Store, ref: RunRef) -> list[str]:
+    page = await store.tasks.list_attempts(ref.tenant_id, ref.run_id)
+    return sorted(task.activity_id for task in page)
+
+
+async def test_flush_does_not_wait_for_what_comes_later(store: Store, ref: RunRef) -> None:
+    """The end of a run is reported though other runs keep the recorder busy without a break."""
+    held = Held(store)
+    async with recording(held) as recorder:
+        await recorder.record(attempt(ref, "before"), wait=False)
+        await eventually(batches(held, 1))
+        closing = asyncio.create_task(recorder.close_segment(close_of(ref), 5))
+        await asyncio.sleep(0)
+        await recorder.record(attempt(ref_of(new_run()), "another run"), wait=False)
+        held.let_through()
+        await eventually(batches(held, 2))
+        assert await closing
+        assert held.batches == [["before"], ["another run"]]
+    assert await names(store, ref) == ["before"]
+
+
+async def test_end_that_cannot_be_recorded_is_told(
+    store: Store, ref: RunRef, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A close that the ledger does not take in time leaves a warning that names the run."""
+    held = Held(store)
+    held.away = True
+    async with recording(held) as recorder:
+        with caplog.at_level(logging.WARNING):
+            assert not await recorder.close_segment(close_of(ref), 0.2)
+    assert f"the end of run {ref.run_id} is not in the ledger" in caplog.text
+
+
+async def test_a_poison_record_loses_nobody_else(store: Store, ref: RunRef) -> None:
+    """What the ledger refuses is counted; the rest of its batch is written."""
+    foreign = ref_of(new_run())
+    async with recording(store.system) as recorder:
+        await recorder.record(attempt(foreign, "theirs"), wait=True)
+        thief = ref_of(new_run(id=foreign.run_id), tenant_id="thief")
+        wanted = [attempt(ref, str(n)) for n in range(5)]
+        wanted.insert(2, attempt(thief, "stolen"))
+        done = await asyncio.gather(*(recorder.record(item, wait=True) for item in wanted))
+        assert recorder.stats.poisoned == 1
+    assert done == [True, True, False, True, True, True]
+    assert await names(store, ref) == ["0", "1", "2", "3", "4"]
+
+
+async def test_full_queue_makes_callers_wait(store: Store, ref: RunRef) -> None:
+    """Nobody adds a record beyond the bound; with room again whoever waited goes on."""
+    held = Held(store)
+    async with recording(held, queue_rows=2) as recorder:
+        await recorder.record(attempt(ref, "1"), wait=False)
+        await recorder.record(attempt(ref, "2"), wait=False)
+        await eventually(batches(held, 1))
+        third = asyncio.create_task(recorder.record(attempt(ref, "3"), wait=False))
+        recorder.record_soon(attempt(ref, "may be lost"))
+        await asyncio.sleep(0)
+        assert not third.done()
+        assert recorder.stats.dropped == 1
+        held.let_through(3)
+        assert await third
+    assert await names(store, ref) == ["1", "2", "3"]
+
+
+async def test_record_without_room_is_counted_as_dropped(store: Store, ref: RunRef) -> None:
+    """A caller that finds no room in time goes on, and its record counts as lost."""
+    held = Held(store)
+    async with recording(held, queue_rows=1) as recorder:
+        await recorder.record(attempt(ref, "1"), wait=False)
+        assert not await recorder.record(attempt(ref, "2"), wait=False, patience_seconds=0.05)
+        assert (recorder.stats.gave_up, recorder.stats.dropped) == (1, 1)
+    assert await names(store, ref) == ["1"]
+
+
+async def test_record_of_a_caller_that_gave_up_is_written_later(store: Store, ref: RunRef) -> None:
+    """A ledger that is away delays a failure only so long; once back it gets the record."""
+    held = Held(store)
+    held.away = True
+    async with recording(held) as recorder:
+        assert not await recorder.record(failed(ref, "1"), wait=True, patience_seconds=0.05)
+        held.away = False
+        held.let_through(10)
+        await recorder.flush()
+        assert recorder.stats.recorded == 1
+        assert recorder.stats.dropped == 0
+    assert await names(store, ref) == ["1"]
+
+
+async def test_required_fails_the_attempt_when_the_ledger_stays_away(
+    store: Store, ref: RunRef
+) -> None:
+    """With `required` nobody goes on without the record, successes included."""
+    held = Held(store)
+    held.away = True
+    async with recording(held, required=True, patience_seconds=0.05) as recorder:
+        with pytest.raises(LedgerUnavailable, match="could not be recorded"):
+            await recorder.record(attempt(ref, "1"), wait=False)
+
+
+async def test_strict_waits_for_successes(store: Store, ref: RunRef) -> None:
+    """With `strict` a success, too, returns only when it is committed."""
+    async with recording(store.system, strict=True) as recorder:
+        assert await recorder.record(attempt(ref, "1"), wait=False)
+        assert await names(store, ref) == ["1"]
+
+
+async def test_stop_drains_the_queue_and_refuses_what_comes_after(
+    store: Store, ref: RunRef
+) -> None:
+    """Everything queued is committed before the stop returns; later records are turned away."""
+    async with recording(store.system) as recorder:
+        for number in range(50):
+            await recorder.record(attempt(ref, str(number)), wait=False)
+    assert len(await names(store, ref)) == 50
+    assert not await recorder.record(attempt(ref, "late"), wait=True, patience_seconds=1)
