@@ -3,6 +3,7 @@
 One SQL transaction records the run and its arguments; then Temporal is told.
 """
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -17,7 +18,7 @@ from flowkeep.clients.options import StartOptions
 from flowkeep.clients.outcome import described_outcome, described_status
 from flowkeep.clients.request import StartRequest
 from flowkeep.contracts import FailureReason, NewRun, Run, RunStatus, Source, StateType
-from flowkeep.errors import Conflict, InvalidInput, NotFound, OpenRunExists
+from flowkeep.errors import AlreadyTerminal, Conflict, InvalidInput, NotFound, OpenRunExists
 from flowkeep.statestore.secrets import extract_secrets, replace_references
 
 if TYPE_CHECKING:
@@ -142,7 +143,8 @@ class Starter:
         if request.on_conflict == "existing":
             await self._require_same_arguments(request, run)
             return handle
-        await handle.cancel("replaced by a new start")
+        with suppress(AlreadyTerminal):  # it ended by itself in the meantime
+            await handle.cancel("replaced by a new start")
         await self._ended(handle)
         return None
 

@@ -1,7 +1,7 @@
 """The client: starts runs, finds them again, and talks to them."""
 
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, get_args
 from uuid import UUID
 
 import uuid_utils.compat as uuids
@@ -137,6 +137,11 @@ class WorkflowClient:
         if workflow_class is None:
             raise InvalidInput(
                 "workflow_class is missing", hint="pass a workflow class or a type name"
+            )
+        if on_conflict not in get_args(OnConflict):
+            raise InvalidInput(
+                f"on_conflict is {on_conflict!r}",
+                hint=f"use one of {', '.join(get_args(OnConflict))}",
             )
         if arguments is not None:
             _validate(workflow_class, arguments)

@@ -13,7 +13,11 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import (
     ActivityError,
+    ApplicationError,
+    CancelledError,
+    FailureError,
     TemporalError,
+    TerminatedError,
     is_cancelled_exception,
 )
 from temporalio.worker import (
@@ -28,93 +32,20 @@ from temporalio.worker import (
     WorkflowOutboundInterceptor,
 )
 
-from flowkeep.contracts.identity import (
-    HEADER,
-    RECORD_ACTIVITIES,
-    RECORD_CLOSE,
-    RECORD_PAUSE,
-    Identity,
-)
+from flowkeep.contracts.identity import HEADER, RECORD_ACTIVITIES, RECORD_CLOSE, RECORD_PAUSE
 from flowkeep.contracts.status import FailureReason, RunStatus, SegmentKind
 from flowkeep.recording.capture import capture, error_info
 from flowkeep.recording.failures import as_application_error
 from flowkeep.recording.identity import (
     child_identity,
     header_payload,
-    plain_policy,
     plain_run_ref,
-    read_header,
     with_header,
-    workflow_identity,
     workflow_run_ref,
 )
+from flowkeep.recording.tracker import RunTracker
 
 CLOSE_TIMEOUT = timedelta(seconds=5)
-
-
-class RunTracker:
-    """What one execution knows of itself: who it is and how many tasks it scheduled."""
-
-    def __init__(self) -> None:
-        self.started_with_header = False
-        self.identity = Identity()
-        self.scheduled = 0
-        self.children = 0
-        self._local = 0
-        self._explicit: dict[str, int] = {}
-        self._begun = False
-        self._payloads: dict[str, Any] = {}
-
-    def begin(self) -> None:
-        """Read the start header, or derive the identity when there is none.
-
-        A message that came with the first workflow task is handled before the workflow's own code
-        begins, so whoever comes first does this.
-        """
-        if self._begun:
-            return
-        self._begun = True
-        value = read_header(workflow.info().headers)
-        start = None if value is None else Identity.from_header(value)
-        self.started_with_header = start is not None
-        self.identity = workflow_identity(start, workflow.info())
-
-    def next_local_id(self) -> str | None:
-        """Return an id that stays the same over the back-off of a local activity."""
-        if not self.started_with_header:
-            return None
-        self._local += 1
-        return f"L{self._local}"
-
-    def task_header(self, explicit_id: str | None, policy: RetryPolicy | None) -> Any:
-        """Count one task and return its header.
-
-        An explicit id that was used before in this execution is stored as `id~2`, `id~3`, …
-        The retry policy travels along, because an eagerly dispatched activity is not told it.
-        """
-        self.scheduled += 1
-        extra: dict[str, Any] = {}
-        if policy is not None:
-            extra["retry_policy"] = plain_policy(policy)
-        if explicit_id is not None:
-            seen = self._explicit[explicit_id] = self._explicit.get(explicit_id, 0) + 1
-            if seen > 1:
-                extra["task_key"] = f"{explicit_id}~{seen}"
-        if "task_key" in extra:
-            return header_payload(self.identity, **extra)
-        return self._payload_with(extra)
-
-    def _payload_with(self, extra: dict[str, Any]) -> Any:
-        """Return the header, encoded once per retry policy: most tasks share it."""
-        key = str(extra)
-        if key not in self._payloads:
-            self._payloads[key] = header_payload(self.identity, **extra)
-        return self._payloads[key]
-
-    @property
-    def total(self) -> int:
-        """Tasks counted over the whole continue-as-new chain."""
-        return self.identity.count + self.scheduled
 
 
 class WorkflowOutbound(WorkflowOutboundInterceptor):
@@ -226,7 +157,7 @@ class WorkflowInbound(WorkflowInboundInterceptor):
             "status": status.value,
             "kind": _segment_kind(info).value,
             "expected_tasks": self._tracker.total,
-            "tentative": _may_run_again(info, status),
+            "tentative": _may_run_again(info, status, error),
             "closed_at": workflow.now().isoformat(),
             "started_at": info.workflow_start_time.isoformat(),
             "outputs": capture(outputs, "full" if _is_flowkeep(input.type) else "digest"),
@@ -280,13 +211,23 @@ def _segment_kind(info: workflow.Info) -> SegmentKind:
     return SegmentKind.CRON if info.cron_schedule else SegmentKind.CONTINUE
 
 
-def _may_run_again(info: workflow.Info, status: RunStatus) -> bool:
+def _may_run_again(info: workflow.Info, status: RunStatus, error: BaseException | None) -> bool:
     if info.cron_schedule:
         return status is not RunStatus.CANCELLED
-    if status is not RunStatus.FAILED or info.retry_policy is None:
+    policy = info.retry_policy
+    if status is not RunStatus.FAILED or policy is None or not _may_retry(error, policy):
         return False
-    limit = info.retry_policy.maximum_attempts
-    return limit == 0 or info.attempt < limit
+    return policy.maximum_attempts == 0 or info.attempt < policy.maximum_attempts
+
+
+def _may_retry(error: BaseException | None, policy: RetryPolicy) -> bool:
+    """Tell whether the server's retry of workflows applies to a failure."""
+    if isinstance(error, CancelledError | TerminatedError):
+        return False
+    fatal = policy.non_retryable_error_types or ()
+    if isinstance(error, ApplicationError):
+        return not error.non_retryable and error.type not in fatal
+    return isinstance(error, FailureError) or type(error).__name__ not in fatal
 
 
 def _failure_reason(status: RunStatus, error: BaseException | None) -> str | None:

@@ -1,5 +1,6 @@
 """The base class of all workflow classes."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar, Literal
@@ -74,6 +75,9 @@ class WorkflowInterface:
         self._declared: ActivityNames = []
         self._pause_reason: str | None = None
         self._paused = False
+        # One after the other, in the order of the signals: a pause that comes while a resume is
+        # being recorded must not be taken for a repeated one, nor reach the ledger first.
+        self._pausing = asyncio.Lock()
         self._patches: list[dict[str, Any]] = []
         self._scheduled = 0
         self._finished = 0
@@ -116,7 +120,9 @@ class WorkflowInterface:
             result_type=dict,
         )
         self._declared = loaded.pop(ACTIVITY_NAMES_KEY, names)
-        arguments = self._validated(loaded)
+        arguments = (
+            loaded if self.args_model is None else validate_arguments(self.args_model, loaded)
+        )
         found = await self.execute("preflight_check", arguments)
         self.preflight_result = read_preflight(found)
         if self.preflight_result.failures:
@@ -215,10 +221,10 @@ class WorkflowInterface:
         Args:
             reason: Why; shown in the ledger.
         """
-        if self._paused:
-            return
-        self._paused, self._pause_reason = True, reason
-        await self._record_pause(PauseRequest(paused=True, reason=reason))
+        async with self._pausing:
+            if not self._paused:
+                self._paused, self._pause_reason = True, reason
+                await self._record_pause(PauseRequest(paused=True, reason=reason))
 
     @workflow.signal(name="resume")
     async def resume(self, patch: dict[str, Any] | None = None) -> None:
@@ -227,12 +233,13 @@ class WorkflowInterface:
         Args:
             patch: Merged into the run's state in the ledger, and kept in `resume_patches`.
         """
-        if not self._paused:
-            return
-        if patch:
-            self._patches.append(patch)
-        await self._record_pause(PauseRequest(paused=False, patch=patch))
-        self._paused, self._pause_reason = False, None
+        async with self._pausing:
+            if not self._paused:
+                return
+            if patch:
+                self._patches.append(patch)
+            await self._record_pause(PauseRequest(paused=False, patch=patch))
+            self._paused, self._pause_reason = False, None
 
     @property
     def resume_patches(self) -> list[dict[str, Any]]:
@@ -258,7 +265,7 @@ class WorkflowInterface:
         return self._declared
 
     async def _pause_gate(self) -> None:
-        if self._paused:
+        while self._paused:
             await workflow.wait_condition(lambda: not self._paused)
 
     async def _call(
@@ -278,11 +285,6 @@ class WorkflowInterface:
         if isinstance(activity, str):
             return await workflow.execute_activity(activity, args=args, **given)
         return await workflow.execute_activity_method(activity, args=args, **given)
-
-    def _validated(self, arguments: dict[str, Any]) -> Any:
-        if self.args_model is None:
-            return arguments
-        return validate_arguments(self.args_model, arguments)
 
     async def _record_pause(self, request: PauseRequest) -> None:
         """Tell the ledger; a ledger that is away does not keep the run from pausing."""

@@ -120,6 +120,7 @@ async def test_given_id_and_arguments_are_saved(client: WorkflowClient, worker: 
         ({}, {"workflow_class": None}, "workflow_class is missing"),
         ({}, {"start_delya": 3}, "start_delya"),
         ({}, {"run_timeout": "soon"}, "run_timeout"),
+        ({}, {"on_conflict": "exsiting"}, "on_conflict is 'exsiting'"),
     ],
 )
 async def test_bad_starts_are_refused_before_anything_is_written(

@@ -4,9 +4,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from temporalio.common import RetryPolicy
 
 from flowkeep.clients.workflow import RunHandle, WorkflowClient
-from flowkeep.contracts import RunStatus, TaskStatus
+from flowkeep.contracts import RunStatus, Source, TaskStatus
 from flowkeep.errors import RunFailed
 from flowkeep.worker import Worker
 from tests.support import eventually
@@ -153,6 +154,57 @@ async def test_pause_holds_activities_until_resume(
     assert run.state["checked"] is True
     kinds = [event.kind for event in await client.store.runs.list_events("default", run.id)]
     assert kinds == ["succeeded", "resumed", "waiting", "started", "created"]
+
+
+async def test_pause_right_after_a_resume_counts(
+    client: WorkflowClient, letters: flows.Letters
+) -> None:
+    """Signals that come faster than they are recorded take effect in their order, in the ledger
+    and in the run."""
+    handle = await client.start_workflow({"a": 1}, flows.Sequenced)
+    for step in (handle.pause, handle.resume, handle.pause):
+        await step()
+    async with Worker(
+        client,
+        workflow_classes=[flows.Sequenced],
+        workflow_activities=flows.Sequenced.get_activities(letters),
+    ):
+
+        async def paused_twice() -> None:
+            events = await client.store.runs.list_events("default", handle.run_id)
+            kinds = [event.kind for event in events]
+            assert [kind for kind in kinds if kind in ("waiting", "resumed")] == [
+                "waiting",
+                "resumed",
+                "waiting",
+            ]
+
+        await eventually(paused_twice)
+        temporal = client.temporal.get_workflow_handle(handle.workflow_id)
+        assert (await temporal.query("progress"))["paused"] is True
+        await handle.resume()
+        assert (await handle.result())["second"] == "b"
+
+
+@pytest.mark.parametrize(
+    ("workflow_class", "policy"),
+    [
+        (flows.FailsPreflight, RetryPolicy(maximum_attempts=3)),
+        (flows.Buggy, RetryPolicy(maximum_attempts=3, non_retryable_error_types=["KeyError"])),
+    ],
+)
+async def test_failure_that_is_not_retried_closes_the_run(
+    start: Start, client: WorkflowClient, workflow_class: type[Any], policy: RetryPolicy
+) -> None:
+    """A retry policy of the whole run does not keep a run open that Temporal will not retry."""
+    handle = await start(workflow_class, retry_policy=policy)
+
+    async def closed() -> None:
+        assert (await handle.run()).status is RunStatus.FAILED
+
+    await eventually(closed)
+    [segment] = await client.store.runs.list_segments("default", handle.run_id)
+    assert segment.source is Source.WORKFLOW
 
 
 async def test_local_activities_are_recorded_with_stable_ids(

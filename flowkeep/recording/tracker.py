@@ -1,0 +1,79 @@
+"""What one execution knows of itself while its workflow code runs."""
+
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+
+from flowkeep.contracts.identity import Identity
+from flowkeep.recording.identity import (
+    header_payload,
+    plain_policy,
+    read_header,
+    workflow_identity,
+)
+
+
+class RunTracker:
+    """What one execution knows of itself: who it is and how many tasks it scheduled."""
+
+    def __init__(self) -> None:
+        self.started_with_header = False
+        self.identity = Identity()
+        self.scheduled = 0
+        self.children = 0
+        self._local = 0
+        self._explicit: dict[str, int] = {}
+        self._begun = False
+        self._payloads: dict[str, Any] = {}
+
+    def begin(self) -> None:
+        """Read the start header, or derive the identity when there is none.
+
+        A message that came with the first workflow task is handled before the workflow's own code
+        begins, so whoever comes first does this.
+        """
+        if self._begun:
+            return
+        self._begun = True
+        value = read_header(workflow.info().headers)
+        start = None if value is None else Identity.from_header(value)
+        self.started_with_header = start is not None
+        self.identity = workflow_identity(start, workflow.info())
+
+    def next_local_id(self) -> str | None:
+        """Return an id that stays the same over the back-off of a local activity."""
+        if not self.started_with_header:
+            return None
+        self._local += 1
+        return f"L{self._local}"
+
+    def task_header(self, explicit_id: str | None, policy: RetryPolicy | None) -> Any:
+        """Count one task and return its header.
+
+        An explicit id that was used before in this execution is stored as `id~2`, `id~3`, …
+        The retry policy travels along, because an eagerly dispatched activity is not told it.
+        """
+        self.scheduled += 1
+        extra: dict[str, Any] = {}
+        if policy is not None:
+            extra["retry_policy"] = plain_policy(policy)
+        if explicit_id is not None:
+            seen = self._explicit[explicit_id] = self._explicit.get(explicit_id, 0) + 1
+            if seen > 1:
+                extra["task_key"] = f"{explicit_id}~{seen}"
+        if "task_key" in extra:
+            return header_payload(self.identity, **extra)
+        return self._payload_with(extra)
+
+    def _payload_with(self, extra: dict[str, Any]) -> Any:
+        """Return the header, encoded once per retry policy: most tasks share it."""
+        key = str(extra)
+        if key not in self._payloads:
+            self._payloads[key] = header_payload(self.identity, **extra)
+        return self._payloads[key]
+
+    @property
+    def total(self) -> int:
+        """Tasks counted over the whole continue-as-new chain."""
+        return self.identity.count + self.scheduled
