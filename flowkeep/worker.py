@@ -76,6 +76,8 @@ class Worker:
         self._bind()
         self._worker = self._build(options)
         self._running: asyncio.Task[None] | None = None
+        self._block: asyncio.Task[Any] | None = None
+        self._interrupted: asyncio.Task[Any] | None = None
 
     async def start(self) -> None:
         """Serve until SIGTERM or SIGINT, then let running activities finish and write the rest.
@@ -88,18 +90,38 @@ class Worker:
         async with _signals(stopped), self:
             assert self._running is not None
             waiting = asyncio.ensure_future(stopped.wait())
-            await asyncio.wait({self._running, waiting}, return_when=asyncio.FIRST_COMPLETED)
-            waiting.cancel()
+            try:
+                await asyncio.wait({self._running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                waiting.cancel()
             if stopped.is_set():
                 logger.info("stopping: running activities may finish")
 
     async def __aenter__(self) -> Self:
-        """Begin to serve in the background."""
+        """Begin to serve in the background; a worker that dies cancels what the block awaits.
+
+        Raises:
+            ConfigurationError: If it has served before.
+        """
+        if self._running is not None:
+            raise ConfigurationError(
+                f"this Worker of task queue {self.task_queue!r} has served already",
+                hint="make a new Worker for each use",
+            )
         logger.info(
             "worker %s serves task queue %r", self.client.temporal.identity, self.task_queue
         )
+        self._block = asyncio.current_task()
         self._running = asyncio.create_task(self._worker.run(), name="flowkeep-worker")
+        self._running.add_done_callback(self._interrupt)
         return self
+
+    def _interrupt(self, running: "asyncio.Task[None]") -> None:
+        """Wake a block that may wait for a run that nobody serves any more."""
+        block, self._block = self._block, None
+        if block is not None and not running.cancelled() and running.exception() is not None:
+            self._interrupted = block
+            block.cancel()
 
     async def __aexit__(
         self,
@@ -107,8 +129,15 @@ class Worker:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Drain: finish activities, then flush the recorder."""
+        """Drain: finish activities, then flush the recorder.
+
+        Raises:
+            Exception: What ended the worker, if it did not end by itself.
+        """
         assert self._running is not None
+        self._block = None
+        if self._interrupted is not None:
+            self._interrupted.uncancel()
         try:
             if not self._running.done():
                 await self._worker.shutdown()
@@ -132,14 +161,17 @@ class Worker:
         activities = list(self._registration.activities.values())
         if activities and not any(_is_dynamic(fn) for fn in activities):
             activities.append(unregistered)
-        defaults = {
-            "max_concurrent_activities": settings.max_concurrent_activities,
-            "max_concurrent_workflow_tasks": settings.max_concurrent_workflow_tasks,
+        defaults: dict[str, Any] = {
             "graceful_shutdown_timeout": timedelta(seconds=settings.graceful_shutdown_seconds),
             # Cancellation reaches an activity with a heartbeat; the SDK would hold most back.
             "max_heartbeat_throttle_interval": _HEARTBEAT_THROTTLE,
             "max_eager_activity_reservations_per_workflow_task": _EAGER_RESERVATIONS,
         }
+        if options.get("tuner") is None:  # it brings its own slots
+            defaults |= {
+                "max_concurrent_activities": settings.max_concurrent_activities,
+                "max_concurrent_workflow_tasks": settings.max_concurrent_workflow_tasks,
+            }
         try:
             return TemporalWorker(
                 self.client.temporal,
@@ -152,9 +184,12 @@ class Worker:
         except FlowkeepError:
             raise
         except (RuntimeError, ValueError, TypeError) as error:
+            in_sandbox = "validating workflow" in str(error)
             raise ConfigurationError(
-                f"the worker cannot be built: {_reasons(error)}",
-                hint="a workflow class must load inside Temporal's sandbox",
+                f"the worker of task queue {self.task_queue!r} cannot be built: {_reasons(error)}",
+                hint="a workflow class must load inside Temporal's sandbox"
+                if in_sandbox
+                else "correct the options of the Worker",
             ) from error
 
 
@@ -182,7 +217,8 @@ def _reasons(error: BaseException) -> str:
     texts: list[str] = []
     current: BaseException | None = error
     while current is not None:
-        texts.append(str(current) or type(current).__name__)
+        # The first line only: the SDK's core appends a native stack trace.
+        texts.append(str(current).partition("\n")[0] or type(current).__name__)
         current = current.__cause__
     return ": ".join(texts)
 

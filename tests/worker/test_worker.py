@@ -5,6 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from temporalio.plugin import SimplePlugin
+from temporalio.worker import WorkerTuner
 
 from flowkeep.clients.workflow import WorkflowClient
 from flowkeep.contracts import TaskStatus
@@ -158,3 +160,56 @@ async def test_activity_cut_off_by_shutdown_is_retried_elsewhere(client: Workflo
 
 def _assert(condition: bool) -> None:
     assert condition
+
+
+class Dies(SimplePlugin):
+    """A plugin that takes its worker down."""
+
+    def __init__(self) -> None:
+        super().__init__("dies")
+
+    async def run_worker(self, worker: Any, proceed: Any) -> None:
+        raise RuntimeError("the host is out of memory")
+
+
+async def test_worker_that_dies_interrupts_its_block(client: WorkflowClient) -> None:
+    """Whoever waits inside the block learns why the worker ended instead of waiting for ever."""
+    with pytest.raises(RuntimeError, match="out of memory"):
+        async with Worker(client, workflow_classes=[flows.Asks], plugins=[Dies()]):
+            await asyncio.Event().wait()
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+async def test_start_ends_with_the_worker(client: WorkflowClient) -> None:
+    """`start` does not wait for a signal when there is nothing left to stop."""
+    worker = Worker(client, workflow_classes=[flows.Asks], plugins=[Dies()])
+    with pytest.raises(RuntimeError, match="out of memory"):
+        await worker.start()
+
+
+async def test_second_worker_of_a_queue_is_refused_in_one_line(client: WorkflowClient) -> None:
+    """What the SDK refuses is told with the task queue and without its native stack trace."""
+    async with Worker(client, workflow_classes=[flows.Asks]):
+        with pytest.raises(ConfigurationError, match=client.settings.worker.task_queue) as refused:
+            Worker(client, workflow_classes=[flows.Asks])
+    assert "\n" not in str(refused.value)
+
+
+async def test_worker_serves_once(client: WorkflowClient) -> None:
+    """A Worker that has drained says so when it is used again."""
+    worker = Worker(client, workflow_classes=[flows.Asks])
+    async with worker:
+        pass
+    with pytest.raises(ConfigurationError, match="make a new Worker"):
+        await worker.start()
+
+
+async def test_tuner_brings_its_own_slots(client: WorkflowClient) -> None:
+    """Temporal's slot tuner can be passed; the slots of the settings then do not apply."""
+    tuner = WorkerTuner.create_fixed(activity_slots=3)
+    async with Worker(client, workflow_classes=[flows.Asks], tuner=tuner):
+        handle = await client.start_workflow({"attempts": 1}, flows.Asks)
+        with pytest.raises(RunFailed, match="nobody_knows"):
+            await handle.result()
