@@ -14,10 +14,15 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from flowkeep.clients.outcome import described_outcome, described_status, pending_activities
+from flowkeep.clients.outcome import (
+    described_outcome,
+    described_status,
+    pending_activities,
+    why_it_failed,
+)
 from flowkeep.contracts import Run, RunStatus, Source
 from flowkeep.contracts.progress import RunProgress, compute_progress
-from flowkeep.errors import AlreadyTerminal, RunFailed, TemporalUnavailable
+from flowkeep.errors import AlreadyTerminal, Conflict, RunFailed, TemporalUnavailable
 
 if TYPE_CHECKING:
     from flowkeep.clients.workflow import WorkflowClient
@@ -74,20 +79,30 @@ class RunHandle:
             RunFailed: If it did not succeed; says why.
             TemporalUnavailable: If Temporal cannot be reached.
         """
-        handle = self._client.temporal.get_workflow_handle(
-            self.workflow_id, run_id=await self._some_execution()
-        )
+        execution = await self._some_execution()
         try:
-            value = await handle.result(follow_runs=True)
-        except WorkflowFailureError as error:
-            await self._settle()
-            raise RunFailed(self.run_id, *_why(error)) from error
+            value = await self._await_end(execution)
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise _unavailable(error) from error
             return await self._recorded_result()
-        await self._settle()
+        # As a rule the workflow has reported its end before Temporal told us of it.
+        if (await self.run()).status is not RunStatus.SUCCEEDED:
+            await self._settle()
         return value
+
+    async def _await_end(self, execution: str | None) -> Any:
+        awaited = {execution}
+        while True:
+            try:
+                return await self._temporal(execution).result(follow_runs=True)
+            except WorkflowFailureError as error:
+                description = await self._settle()
+                if description is None or description.run_id in awaited:
+                    raise RunFailed(self.run_id, *why_it_failed(error)) from error
+                # A reset ends one execution and goes on in another, which nothing points to.
+                execution = description.run_id
+                awaited.add(execution)
 
     async def status(self) -> RunStatus:
         """Return the status; Temporal's word counts as long as it knows the run."""
@@ -140,6 +155,7 @@ class RunHandle:
 
         Raises:
             AlreadyTerminal: If the run has ended.
+            Conflict: If Temporal does not know the run, because its start was lost.
         """
         handle = await self._open()
         await self._client.store.runs.request_cancel(self.tenant_id, self.run_id, reason=reason)
@@ -163,11 +179,19 @@ class RunHandle:
     async def _open(self) -> WorkflowHandle[Any, Any]:
         """Return Temporal's handle on the execution that is open now."""
         description = await self._settle()
+        if description is None:
+            status = (await self.run()).status
+            if not status.terminal:
+                raise Conflict(
+                    f"run {self.run_id} is {status} and Temporal does not know it",
+                    hint="start it again with the same workflow_id to go on with it",
+                )
         if description is None or described_status(description).terminal:
             raise self._ended()
-        return self._client.temporal.get_workflow_handle(
-            self.workflow_id, run_id=description.run_id
-        )
+        return self._temporal(description.run_id)
+
+    def _temporal(self, temporal_run_id: str | None) -> WorkflowHandle[Any, Any]:
+        return self._client.temporal.get_workflow_handle(self.workflow_id, run_id=temporal_run_id)
 
     async def _signal(self, name: str, argument: Any) -> None:
         handle = await self._open()
@@ -176,19 +200,14 @@ class RunHandle:
 
     async def _settle(self) -> WorkflowExecutionDescription | None:
         """Describe the newest execution and record an end that nobody has reported yet."""
-        handle = self._client.temporal.get_workflow_handle(self.workflow_id)
-        try:
-            description = await handle.describe()
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                return None
-            raise _unavailable(error) from error
-        if not await self._is_ours(description):
+        description = await self._describe(None)
+        if description is not None and not await self._is_ours(description):
+            # Another run uses the workflow_id by now, so ours has ended; Temporal may know how.
+            execution = await self._some_execution()
+            description = None if execution is None else await self._describe(execution)
+        if description is None:
             return None
-        exact = self._client.temporal.get_workflow_handle(
-            self.workflow_id, run_id=description.run_id
-        )
-        outcome = await described_outcome(exact, description)
+        outcome = await described_outcome(self._temporal(description.run_id), description)
         if outcome is not None and await self._unreported(outcome.status):
             await self._client.store.runs.record_outcome(
                 self.tenant_id,
@@ -200,6 +219,14 @@ class RunHandle:
                 failure_reason=outcome.failure_reason,
             )
         return description
+
+    async def _describe(self, temporal_run_id: str | None) -> WorkflowExecutionDescription | None:
+        try:
+            return await self._temporal(temporal_run_id).describe()
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return None
+            raise _unavailable(error) from error
 
     async def _unreported(self, status: RunStatus) -> bool:
         """Tell whether the ledger still lacks this outcome; its own report may be on its way."""
@@ -263,22 +290,3 @@ class RunHandle:
 
 def _unavailable(error: RPCError) -> TemporalUnavailable:
     return TemporalUnavailable(f"Temporal did not answer: {error.message}")
-
-
-def _why(error: WorkflowFailureError) -> tuple[RunStatus, str]:
-    from temporalio import exceptions
-
-    cause = error.cause
-    status = RunStatus.FAILED
-    if isinstance(cause, exceptions.CancelledError | exceptions.TerminatedError):
-        status = RunStatus.CANCELLED
-    elif isinstance(cause, exceptions.TimeoutError):
-        status = RunStatus.TIMED_OUT
-    texts: list[str] = []
-    current: BaseException | None = cause
-    while current is not None and len(texts) < 5:
-        text = getattr(current, "message", None) or str(current) or type(current).__name__
-        if not any(text in known for known in texts):
-            texts.append(text)
-        current = getattr(current, "cause", None)
-    return status, ": ".join(texts)

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from temporalio import exceptions
 from temporalio.api.enums.v1 import EventType, PendingActivityState
 from temporalio.client import (
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
+    WorkflowFailureError,
     WorkflowHandle,
     WorkflowHistoryEventFilterType,
 )
@@ -108,3 +110,21 @@ def pending_activities(description: WorkflowExecutionDescription) -> list[Pendin
             )
         )
     return pending
+
+
+def why_it_failed(error: WorkflowFailureError) -> tuple[RunStatus, str]:
+    """Return the status and the reasons along the causes of a failure."""
+    cause = error.cause
+    status = RunStatus.FAILED
+    if isinstance(cause, exceptions.CancelledError | exceptions.TerminatedError):
+        status = RunStatus.CANCELLED
+    elif isinstance(cause, exceptions.TimeoutError):
+        status = RunStatus.TIMED_OUT
+    texts: list[str] = []
+    current: BaseException | None = cause
+    while current is not None and len(texts) < 5:
+        text = getattr(current, "message", None) or str(current) or type(current).__name__
+        if not any(text in known for known in texts):
+            texts.append(text)
+        current = getattr(current, "cause", None)
+    return status, ": ".join(texts)

@@ -110,11 +110,16 @@ class Starter:
 
     async def _answer_open(self, request: StartRequest, run_id: UUID) -> RunHandle | None:
         """Deal with an open run of this workflow_id; None means: try again."""
-        run = await self._store.runs.get(request.tenant_id, run_id)
+        run = await self._store.runs.get_run_by_id(request.tenant_id, None, run_id)
+        if run is None:
+            raise Conflict(
+                f"workflow_id {request.workflow_id!r} is used by an open run of another tenant",
+                hint="use another workflow_id",
+            )
         description = await self._launcher.describe(run.workflow_id)
         if description is None or await self._launcher.run_id_of(description) != run.id:
             if run.status is not RunStatus.PENDING:
-                await self._close_lost(request.tenant_id, run)
+                await self._close_gone(request.tenant_id, run)
                 return None
             # Recorded, but Temporal never heard of it: its starter died. Go on with it.
             handle = await self._launcher.launch(
@@ -165,8 +170,11 @@ class Starter:
             if progress.run.status.terminal:
                 return
 
-    async def _close_lost(self, tenant_id: str, run: Run) -> None:
-        """Temporal no longer knows the run and nobody recorded its end."""
+    async def _close_gone(self, tenant_id: str, run: Run) -> None:
+        """Close a run whose workflow_id is another's by now, or that Temporal no longer knows."""
+        handle = self._launcher.handle(tenant_id, run.id, run.workflow_id, None, created=False)
+        if (await handle.status()).terminal:
+            return
         await self._store.runs.record_outcome(
             tenant_id,
             run.id,

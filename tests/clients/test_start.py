@@ -194,17 +194,17 @@ async def test_workflow_started_elsewhere_is_adopted(
     await (await client.get_handle("default", adopted.id)).terminate()
 
 
-async def test_terminate_from_outside_is_seen(
-    client: WorkflowClient, worker: Worker, temporal_client: Client
+async def test_open_id_of_another_tenant_is_a_conflict(
+    client: WorkflowClient, worker: Worker
 ) -> None:
-    """A run that somebody terminated with Temporal's own tools ends as cancelled."""
-    handle = await client.start_workflow({"a": 1}, flows.Holding)
-    await temporal_client.get_workflow_handle(handle.workflow_id).terminate(reason="maintenance")
-    assert await handle.status() is RunStatus.CANCELLED
-    run = await handle.run()
-    assert run.failure_reason == "terminated"
-    assert run.error is not None
-    assert run.error.message == "maintenance"
+    """A workflow_id under which another tenant's run is open is refused, naming nothing of it."""
+    theirs = await client.start_workflow(
+        {"a": 1}, flows.Holding, workflow_id="taken", tenant_id="acme"
+    )
+    with pytest.raises(Conflict, match="'taken' is used by an open run of another tenant") as found:
+        await client.start_workflow({"a": 1}, flows.Holding, workflow_id="taken")
+    assert str(theirs.run_id) not in str(found.value)
+    await theirs.terminate()
 
 
 async def test_tenants_do_not_see_each_other(client: WorkflowClient, worker: Worker) -> None:
