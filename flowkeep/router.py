@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import cache
 from typing import Any, get_type_hints
 
@@ -40,19 +40,15 @@ class Router:
     def attempt_scope(
         self, run: CurrentRun, info: activity.Info
     ) -> AbstractAsyncContextManager[None]:
-        """Enter the scope of the instance that the call goes to."""
-        owner = getattr(self._find(run, info.workflow_type), "__self__", None)
-        assert isinstance(owner, AttemptScope)
-        return owner.attempt_scope(run, info)
+        """Enter the scope of the instance that the call goes to; the call says if there is none."""
+        owner = getattr(self._lookup(run, info.workflow_type), "__self__", None)
+        return owner.attempt_scope(run, info) if isinstance(owner, AttemptScope) else nullcontext()
 
     def _target(self) -> Activity:
-        run = current_run.get()
-        return self._find(run, activity.info().workflow_type)
-
-    def _find(self, run: CurrentRun | None, workflow_type: str | None) -> Activity:
-        origin = run.identity.origin_type if run is not None else None
-        target = self._targets.get(origin or "") or self._targets.get(workflow_type or "")
+        run, workflow_type = current_run.get(), activity.info().workflow_type
+        target = self._lookup(run, workflow_type)
         if target is None:
+            origin = run.identity.origin_type if run is not None else None
             known = ", ".join(sorted(self._targets))
             raise ConfigurationError(
                 f"activity {self._name!r} is shared by the connectors of {known}, and workflow "
@@ -60,6 +56,10 @@ class Router:
                 hint="register the workflow class on this worker",
             )
         return target
+
+    def _lookup(self, run: CurrentRun | None, workflow_type: str | None) -> Activity | None:
+        origin = run.identity.origin_type if run is not None else None
+        return self._targets.get(origin or "") or self._targets.get(workflow_type or "")
 
 
 def route(name: str, targets: Mapping[str, Activity]) -> Activity:

@@ -10,6 +10,7 @@ import orjson
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 from temporalio import exceptions
+from temporalio.api.common.v1 import Payload
 from temporalio.exceptions import ApplicationError, FailureError
 
 from flowkeep.contracts.records import ErrorInfo
@@ -20,7 +21,8 @@ from flowkeep.redaction import MASK, redact
 Payloads = Literal["none", "digest", "full"]
 
 _SECRET_KEY = re.compile(
-    r"^(credentials?|.*(password|passwd|passphrase|secret|api_?key|access_?key|auth_?token))$",
+    r"^(credentials?|pwd|token|authorization|.*(password|passwd|passphrase|secret"
+    r"|(api|access|secret|private)[_-]?key|(access|auth|bearer|refresh|api)[_-]?token))$",
     re.IGNORECASE,
 )
 _MAY_HOLD_SECRET = re.compile(r"://|[=:]")
@@ -40,7 +42,7 @@ def capture(value: Any, payloads: Payloads) -> Any:
     if payloads == "none" or value is None:
         return None
     try:
-        plain = to_jsonable_python(value, serialize_unknown=True)
+        plain = to_jsonable_python(value, fallback=_unknown)
         data = orjson.dumps(plain, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS)
     except (TypeError, ValueError) as error:
         return {"type": type(value).__name__, "not_recorded": redact(str(error))}
@@ -106,6 +108,13 @@ def mask(value: Any) -> Any:
     if isinstance(value, str) and _MAY_HOLD_SECRET.search(value):
         return redact(value)
     return value
+
+
+def _unknown(value: Any) -> Any:
+    """Return what stands for a value that JSON does not know."""
+    if isinstance(value, Payload):  # of a dynamic activity: undecoded, so nothing can be masked
+        return {"size": len(value.data), "sha256": digest(value.data), "type": "Payload"}
+    return str(value)
 
 
 def _hides(key: Any, item: Any) -> bool:

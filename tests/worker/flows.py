@@ -88,6 +88,21 @@ class Asks(WorkflowInterface):
         )
 
 
+@workflow.defn
+class Stranger:
+    """Calls an activity that two connectors on another queue share, and belongs to neither."""
+
+    @workflow.run
+    async def run(self, task_queue: str) -> Any:
+        return await workflow.execute_activity(
+            "fetch",
+            {},
+            task_queue=task_queue,
+            start_to_close_timeout=timedelta(seconds=10),
+            retry_policy=RetryPolicy(timedelta(milliseconds=10), maximum_attempts=3),
+        )
+
+
 class Slow(ActivitiesInterface):
     def __init__(self) -> None:
         self.began = asyncio.Event()

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from temporalio.client import WorkflowFailureError
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import WorkerTuner
 
@@ -33,6 +34,34 @@ async def test_connectors_with_equal_names_are_routed(client: WorkflowClient) ->
         second = await client.start_workflow({"a": 1}, flows.SouthFlow)
         assert await first.result() == ["north for NorthFlow", [2, 3]]
         assert await second.result() == ["south for SouthFlow", [0, 1]]
+
+
+async def test_stranger_to_shared_names_is_told_once(client: WorkflowClient) -> None:
+    """A workflow that belongs to none of the connectors fails at once, and its attempt is kept."""
+    north, south = flows.North(), flows.South()
+    connectors = Worker(
+        client,
+        workflow_classes=[flows.NorthFlow, flows.SouthFlow],
+        workflow_activities=[
+            *flows.NorthFlow.get_activities(north),
+            *flows.SouthFlow.get_activities(south),
+        ],
+    )
+    strangers = Worker(client, f"{connectors.task_queue}-2", workflow_classes=[flows.Stranger])
+    async with connectors, strangers:
+        started = await client.temporal.start_workflow(
+            "Stranger",
+            connectors.task_queue,
+            id=f"stranger-{connectors.task_queue}",
+            task_queue=strangers.task_queue,
+        )
+        with pytest.raises(WorkflowFailureError):
+            await started.result()
+    [run] = await client.store.runs.find_by_workflow_id("default", started.id)
+    [attempt] = await client.store.tasks.list_attempts("default", run.id)
+    assert attempt.error is not None
+    assert attempt.error.code == "CONFIGURATION_ERROR"
+    assert "'Stranger' is none of them" in attempt.error.message
 
 
 async def test_unregistered_activity_fails_with_its_name(client: WorkflowClient) -> None:
