@@ -19,6 +19,7 @@ CLASSES = [
     flows.Patient,
     flows.Local,
     flows.Mapped,
+    flows.MapsHolding,
     flows.FailsPreflight,
     flows.Parent,
     flows.Continues,

@@ -17,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from flowkeep.contracts.arguments import validate_arguments
     from flowkeep.contracts.identity import RECORD_PAUSE
     from flowkeep.errors import ConfigurationError
+    from flowkeep.workflows.chunks import Chunks
     from flowkeep.workflows.declared import (
         ACTIVITY_NAMES_KEY,
         ActivityNames,
@@ -75,13 +76,10 @@ class WorkflowInterface:
         self._declared: ActivityNames = []
         self._pause_reason: str | None = None
         self._paused = False
-        # One after the other, in the order of the signals: a pause that comes while a resume is
-        # being recorded must not be taken for a repeated one, nor reach the ledger first.
-        self._pausing = asyncio.Lock()
+        self._pausing = asyncio.Lock()  # signals faster than their records keep their order
+        self.running_chunks = Chunks(lambda: self._paused)
         self._patches: list[dict[str, Any]] = []
-        self._scheduled = 0
-        self._finished = 0
-        self._failed = 0
+        self._scheduled = self._finished = self._failed = 0
         self._current: dict[int, str] = {}
 
     @staticmethod
@@ -145,7 +143,7 @@ class WorkflowInterface:
         Returns:
             The activity's result.
         """
-        await self._pause_gate()
+        await self.pause_gate()
         name = activity_name(activity)
         self._scheduled += 1
         key = self._scheduled
@@ -216,7 +214,7 @@ class WorkflowInterface:
 
     @workflow.signal(name="pause")
     async def pause(self, reason: str | None = None) -> None:
-        """Let no further activity start; those that run go on.
+        """Let no further activity start, nor those of a `map`; those that run go on.
 
         Args:
             reason: Why; shown in the ledger.
@@ -224,6 +222,7 @@ class WorkflowInterface:
         async with self._pausing:
             if not self._paused:
                 self._paused, self._pause_reason = True, reason
+                await self.running_chunks.tell("pause", reason)
                 await self._record_pause(PauseRequest(paused=True, reason=reason))
 
     @workflow.signal(name="resume")
@@ -240,6 +239,7 @@ class WorkflowInterface:
                 self._patches.append(patch)
             await self._record_pause(PauseRequest(paused=False, patch=patch))
             self._paused, self._pause_reason = False, None
+            await self.running_chunks.tell("resume", None)
 
     @property
     def resume_patches(self) -> list[dict[str, Any]]:
@@ -264,7 +264,8 @@ class WorkflowInterface:
         """Names that `get_activities` declared when the run began; lists inside are groups."""
         return self._declared
 
-    async def _pause_gate(self) -> None:
+    async def pause_gate(self) -> None:
+        """Wait while the run is paused."""
         while self._paused:
             await workflow.wait_condition(lambda: not self._paused)
 

@@ -12,8 +12,8 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError
 
 from flowkeep.contracts import MapChunkInput, MapResult
-from flowkeep.contracts.identity import MAP_CHUNK_TYPE
 from flowkeep.errors import InvalidInput
+from flowkeep.workflows.chunks import Chunks
 from flowkeep.workflows.declared import activity_name
 
 CHUNK_CHILDREN = 2
@@ -27,6 +27,11 @@ class Executes(Protocol):
     default_retry_policy: ClassVar[RetryPolicy]
     default_start_to_close_timeout: ClassVar[timedelta]
     default_heartbeat_timeout: ClassVar[timedelta]
+    running_chunks: Chunks
+
+    async def pause_gate(self) -> None:
+        """Wait while the run is paused."""
+        ...
 
     async def execute(self, activity: Any, *args: Any, **options: Any) -> Any:
         """Execute one activity."""
@@ -174,25 +179,27 @@ async def run_map(
         options=ChunkOptions.of(workflow_object, options).model_dump(mode="json"),
         reference=f"{quote(workflow.info().workflow_id, safe='')}/{workflow.uuid4()}",
     )
-    return await _run_chunks(request, items, chunk, children)
+    return await _run_chunks(workflow_object, request, items, chunk, children)
 
 
 async def _run_chunks(
-    request: MapChunkInput, items: Sequence[Any], chunk: int, children: int
+    workflow_object: Executes,
+    request: MapChunkInput,
+    items: Sequence[Any],
+    chunk: int,
+    children: int,
 ) -> MapResult:
     todo = iter(range(0, len(items), chunk))
     outcomes: dict[int, MapResult] = {}
 
     async def lane() -> None:
         for offset in todo:
+            await workflow_object.pause_gate()
             part = request.model_copy(
                 update={"items": list(items[offset : offset + chunk]), "offset": offset}
             )
-            outcomes[offset] = await workflow.execute_child_workflow(
-                MAP_CHUNK_TYPE,
-                part,
-                id=f"{workflow.info().workflow_id}/map-{request.reference[-12:]}/{offset}",
-                result_type=MapResult,
+            outcomes[offset] = await workflow_object.running_chunks.run(
+                part, f"{workflow.info().workflow_id}/map-{request.reference[-12:]}/{offset}"
             )
 
     await gather(*(lane() for _ in range(children)))

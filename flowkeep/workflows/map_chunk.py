@@ -59,6 +59,7 @@ class MapChunk(WorkflowInterface):
         errors = {**part.errors, **errors}
         done = len(results)
         if done < len(part.items):
+            await self.pause_gate()  # the next execution does not know of a pause
             workflow.continue_as_new(
                 part.model_copy(
                     update={

@@ -60,6 +60,17 @@ async def paused(client: WorkflowClient, letters: flows.Letters) -> RunHandle:
     return handle
 
 
+async def paused_map(client: WorkflowClient, letters: flows.Letters) -> RunHandle:
+    """Pause and resume while the items of a map run in chunks."""
+    handle = await client.start_workflow({"a": 1}, flows.MapsHolding)
+    await eventually(lambda: _holds(letters))
+    await handle.pause("look first")
+    letters.release.set()
+    await handle.resume()
+    await ended(handle)
+    return handle
+
+
 async def cancelled(client: WorkflowClient, letters: flows.Letters) -> RunHandle:
     """Cancel while an activity runs."""
     handle = await client.start_workflow({"a": 1}, flows.Holding)
@@ -97,6 +108,7 @@ RUNS: dict[str, Run] = {
         flows.Buggy, retry_policy=RetryPolicy(timedelta(milliseconds=10), maximum_attempts=2)
     ),
     "paused": paused,
+    "paused map": paused_map,
     "cancelled": cancelled,
     "still open": still_open,
 }

@@ -187,6 +187,23 @@ class Mapped(WorkflowInterface):
         )
 
 
+@workflow.defn
+class MapsHolding(WorkflowInterface):
+    """Holds for six items, in chunks of two, one item of a chunk at a time."""
+
+    activities_cls = Letters
+
+    @staticmethod
+    def get_activities(activities: Any) -> Sequence[Any]:
+        return [activities.hold]
+
+    @workflow.run
+    async def run(self, workflow_config: Any) -> Any:
+        await super().run(workflow_config)
+        items = [{"item": number} for number in range(6)]
+        return await self.map(self.activities_cls.hold, items, window=2, chunk=2)
+
+
 class Checked(ActivitiesInterface):
     @activity.defn(name="preflight_check")
     async def preflight_check(self, workflow_args: dict[str, Any]) -> PreflightResult:

@@ -4,10 +4,11 @@ import pytest
 
 from flowkeep.activities.map_results import read_map_results
 from flowkeep.clients.workflow import WorkflowClient
-from flowkeep.contracts import MapResult, RunKind
+from flowkeep.contracts import MapResult, RunKind, RunStatus
 from flowkeep.errors import RunFailed
 from flowkeep.storage import Storage
 from flowkeep.worker import Worker
+from tests.support import eventually
 from tests.workflows import flows
 
 
@@ -62,6 +63,38 @@ async def test_map_above_chunk_goes_to_children(
     chunks = await client.store.runs.get_paginated_runs("default", kinds=[RunKind.CHUNK])
     assert len(chunks) == 3
     assert {run.parent_run_id for run in chunks} == {handle.run_id}
+
+
+async def test_pause_holds_the_chunks_of_a_map(
+    client: WorkflowClient, worker: Worker, letters: flows.Letters
+) -> None:
+    """A paused run starts no further item, though its items run in children; resume goes on."""
+    handle = await client.start_workflow({"a": 1}, flows.MapsHolding)
+
+    async def holding() -> None:
+        assert letters.calls == ["hold", "hold"]
+
+    await eventually(holding)
+    await handle.pause("look first")
+
+    async def chunks_wait() -> list[str]:
+        page = await client.store.runs.get_paginated_runs("default", kinds=[RunKind.CHUNK])
+        assert [run.status for run in page] == [RunStatus.WAITING, RunStatus.WAITING]
+        return [run.workflow_id for run in page]
+
+    chunks = await eventually(chunks_wait)
+    letters.release.set()
+    for workflow_id in chunks:
+
+        async def at_the_gate(workflow_id: str = workflow_id) -> None:
+            chunk = client.temporal.get_workflow_handle(workflow_id)
+            assert (await chunk.query("progress"))["finished"] == 1
+
+        await eventually(at_the_gate)
+    assert letters.calls == ["hold", "hold"]
+    await handle.resume()
+    assert MapResult.model_validate(await handle.result()).count == 6
+    assert letters.calls == ["hold"] * 6
 
 
 async def test_map_of_nothing_is_empty(client: WorkflowClient, worker: Worker) -> None:
