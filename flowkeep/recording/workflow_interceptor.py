@@ -137,9 +137,9 @@ class WorkflowInbound(WorkflowInboundInterceptor):
         await super().handle_signal(input)
 
     async def handle_update_handler(self, input: HandleUpdateInput) -> Any:
-        """Make sure that the handler's commands know whose they are."""
+        """Make sure that the handler's commands know whose they are; a bug fails the update."""
         self._tracker.begin()
-        return await super().handle_update_handler(input)
+        return await _run(super().handle_update_handler(input), type(workflow.instance()))
 
     async def _close(
         self,

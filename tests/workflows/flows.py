@@ -122,6 +122,15 @@ class Holding(SequenceWorkflow):
 
 
 @workflow.defn
+class Renamed(Holding):
+    """Has an update with a bug."""
+
+    @workflow.update
+    async def rename(self, name: str) -> None:
+        raise KeyError(name)
+
+
+@workflow.defn
 class Buggy(WorkflowInterface):
     activities_cls = Letters
 

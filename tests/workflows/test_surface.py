@@ -4,7 +4,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from temporalio.client import WorkflowUpdateFailedError
 from temporalio.common import RetryPolicy
+from temporalio.exceptions import ApplicationError
 
 from flowkeep.clients.workflow import RunHandle, WorkflowClient
 from flowkeep.contracts import RunStatus, Source, TaskStatus
@@ -205,6 +207,20 @@ async def test_failure_that_is_not_retried_closes_the_run(
     await eventually(closed)
     [segment] = await client.store.runs.list_segments("default", handle.run_id)
     assert segment.source is Source.WORKFLOW
+
+
+async def test_bug_in_an_update_fails_the_update_only(
+    start: Start, client: WorkflowClient, letters: flows.Letters
+) -> None:
+    """Whoever sent an update that raises a plain exception is told, and the run goes on."""
+    handle = await start(flows.Renamed)
+    temporal = client.temporal.get_workflow_handle(handle.workflow_id)
+    with pytest.raises(WorkflowUpdateFailedError) as failed:
+        await temporal.execute_update("rename", "nobody")
+    assert isinstance(failed.value.cause, ApplicationError)
+    assert failed.value.cause.type == "KeyError"
+    letters.release.set()
+    assert (await handle.result())["second"] == "b"
 
 
 async def test_local_activities_are_recorded_with_stable_ids(
