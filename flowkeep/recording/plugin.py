@@ -21,7 +21,7 @@ from flowkeep.recording.activities import record_activities
 from flowkeep.recording.failures import RedactingFailureConverter
 from flowkeep.recording.interceptor import FlowkeepInterceptor
 from flowkeep.recording.recorder import Recorder
-from flowkeep.recording.sandbox import checked_runner
+from flowkeep.recording.sandbox import checked_runner, without_contexts
 from flowkeep.settings import RecorderSettings, Settings
 from flowkeep.statestore.store import Store
 
@@ -84,6 +84,9 @@ class Plugin(SimplePlugin):
         workflows: Sequence[type] = config.get("workflows") or []
         if not workflows:
             return config
+        config["workflow_runner"] = without_contexts(
+            config["workflow_runner"], config["client"].data_converter
+        )
         activities = list(config.get("activities") or [])
         ours = record_activities(lambda: self._recorder)
         if not activities:

@@ -2,11 +2,14 @@
 
 import sys
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
 
 from temporalio import workflow
+from temporalio.bridge.proto.workflow_activation import WorkflowActivation
+from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
+from temporalio.converter import DataConverter, StorageDriverStoreContext
 from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
@@ -52,8 +55,14 @@ MOST_MODULES = 20
 
 @dataclass(frozen=True)
 class CheckedSandboxRunner(SandboxedWorkflowRunner):
-    """Refuses, when the worker is built, a workflow whose every run would import a library anew."""
+    """Refuses, when the worker is built, a workflow whose every run would import a library anew.
 
+    Attributes:
+        plain_payloads: Whether payloads leave and enter this process as they are; see
+            `without_contexts`.
+    """
+
+    plain_payloads: bool = False
     _prepared: list[Any] = field(default_factory=list, init=False, compare=False)
 
     def prepare_workflow(self, defn: workflow._Definition) -> None:
@@ -73,7 +82,36 @@ class CheckedSandboxRunner(SandboxedWorkflowRunner):
         instance = super().create_instance(det)
         if det.randomness_seed == _CHECK_SEED:
             self._prepared.append(instance)
-        return instance
+            return instance
+        return _PlainPayloads(instance) if self.plain_payloads else instance
+
+
+class _PlainPayloads(WorkflowInstance):
+    """A sandboxed instance that is not asked for the contexts of payloads.
+
+    The worker asks for one several times per payload, to hand it to codec and external storage;
+    the sandbox compiles and executes a piece of source for each answer, which is a quarter of the
+    work of a short activity. Where there is neither codec nor storage nobody reads the answer.
+    Converters are not concerned: they work inside the sandbox and get their contexts there.
+    """
+
+    def __init__(self, sandboxed: WorkflowInstance) -> None:
+        self._sandboxed = sandboxed
+
+    def activate(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
+        return self._sandboxed.activate(act)
+
+    def get_info(self) -> workflow.Info:
+        return self._sandboxed.get_info()
+
+    def get_thread_id(self) -> int | None:
+        return self._sandboxed.get_thread_id()
+
+    def get_serialization_context(self, command_info: Any) -> None:
+        return None
+
+    def get_external_store_context(self, command_info: Any) -> StorageDriverStoreContext:
+        return StorageDriverStoreContext(target=None)
 
 
 _CHECK_SEED = -1
@@ -90,6 +128,19 @@ def checked_runner(existing: WorkflowRunner | None) -> WorkflowRunner:
         restrictions=existing.restrictions.with_passthrough_modules(*PASSTHROUGH_MODULES),
         runner_class=existing.runner_class,
     )
+
+
+def without_contexts(runner: WorkflowRunner, converter: DataConverter) -> WorkflowRunner:
+    """Spare our runner the contexts of payloads where nothing outside the sandbox reads them.
+
+    Args:
+        runner: The worker's runner; one of the user's own is returned as it is.
+        converter: The client's converter. A codec or an external storage gets its contexts.
+    """
+    plain = converter.payload_codec is None and converter.external_storage is None
+    if plain and type(runner) is CheckedSandboxRunner:
+        return replace(runner, plain_payloads=True)
+    return runner
 
 
 def _check_imports(workflow_class: type, modules: dict[str, ModuleType]) -> None:
