@@ -52,15 +52,7 @@ class Launcher:
         self, request: StartRequest, run_id: UUID, options: StartOptions, found: Run | None = None
     ) -> RunHandle | None:
         """Tell Temporal, at most ten seconds in all; None means: the ledger must be asked again."""
-        page = await self._store.runs.find_by_workflow_id(
-            request.tenant_id, request.workflow_id, namespace=self._temporal.namespace, limit=2
-        )
-        known_before = any(run.id != run_id for run in page)
-        reuse = (
-            WorkflowIDReusePolicy.ALLOW_DUPLICATE
-            if known_before
-            else WorkflowIDReusePolicy.REJECT_DUPLICATE
-        )
+        reuse = await self._reuse(request, run_id)
         delay = 0.1
         try:
             async with asyncio.timeout(_START_SECONDS):
@@ -90,6 +82,16 @@ class Launcher:
                 "pending",
                 hint="start again with the same workflow_id to go on with it",
             ) from error
+
+    async def _reuse(self, request: StartRequest, run_id: UUID) -> WorkflowIDReusePolicy:
+        """Allow an id again only when the ledger knows an earlier run of it."""
+        if request.workflow_id != str(run_id):  # else it is new, as our ids are
+            page = await self._store.runs.find_by_workflow_id(
+                request.tenant_id, request.workflow_id, namespace=self._temporal.namespace, limit=2
+            )
+            if any(run.id != run_id for run in page):
+                return WorkflowIDReusePolicy.ALLOW_DUPLICATE
+        return WorkflowIDReusePolicy.REJECT_DUPLICATE
 
     async def _call(
         self,
