@@ -29,7 +29,7 @@ class Counted(WorkflowInterface):
     local: ClassVar[bool] = False
 
     @staticmethod
-    def get_activities(activities: StepActivities) -> Sequence[Any]:
+    def get_activities(activities: Any) -> Sequence[Any]:
         return [activities.step]
 
     async def run(self, workflow_config: dict[str, Any]) -> int:
@@ -87,21 +87,21 @@ class Listed(SequenceWorkflow):
 @workflow.defn
 class ListedOne(Listed):
     @staticmethod
-    def get_activities(activities: StepActivities) -> Sequence[Any]:
+    def get_activities(activities: Any) -> Sequence[Any]:
         return [activities.listed]
 
 
 @workflow.defn
 class ListedTen(Listed):
     @staticmethod
-    def get_activities(activities: StepActivities) -> Sequence[Any]:
+    def get_activities(activities: Any) -> Sequence[Any]:
         return [activities.listed] * 10
 
 
 @workflow.defn
 class ListedWide(Listed):
     @staticmethod
-    def get_activities(activities: StepActivities) -> Sequence[Any]:
+    def get_activities(activities: Any) -> Sequence[Any]:
         return [tuple([activities.listed] * WIDTH)]
 
 

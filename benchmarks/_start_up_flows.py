@@ -19,7 +19,7 @@ class Hello(WorkflowInterface):
     activities_cls = HelloActivities
 
     @staticmethod
-    def get_activities(activities: HelloActivities) -> Sequence[Any]:
+    def get_activities(activities: Any) -> Sequence[Any]:
         return [activities.greet]
 
     async def run(self, workflow_config: dict[str, Any]) -> Any:
