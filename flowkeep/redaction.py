@@ -18,8 +18,18 @@ _ASSIGNMENT = re.compile(
 _JSON_MEMBER = re.compile(
     rf"(?i)([\"']{_NAMES}[\"']\s*:\s*)('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")"
 )
+_SECRET_KEY = re.compile(
+    r"^(pwd|.*(password|passwd|passphrase|(api|access|secret|private)[_-]?key"
+    r"|(access|auth|bearer|refresh|api)[_-]?token))$",
+    re.IGNORECASE,
+)
 _SHORTEST = 4
 """Known values shorter than this are left: masking every `a` would destroy the text."""
+
+
+def names_secret(key: object) -> bool:
+    """Tell whether a key is the name of a secret, like `password` or `api_key`."""
+    return isinstance(key, str) and _SECRET_KEY.match(key) is not None
 
 
 def hides_password(text: str) -> bool:

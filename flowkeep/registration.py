@@ -53,6 +53,11 @@ def check_workflow(workflow_class: type[Any]) -> None:
             f"workflow class {name} has no activities_cls",
             hint="set activities_cls to the activity class whose methods it calls",
         )
+    if not (isinstance(activities_cls, type) and issubclass(activities_cls, ActivitiesInterface)):
+        raise ConfigurationError(
+            f"activities_cls of workflow class {name} is no subclass of ActivitiesInterface",
+            hint="derive it from flowkeep.ActivitiesInterface, which brings get_workflow_args",
+        )
     if workflow_class.get_activities is WorkflowInterface.get_activities:
         raise ConfigurationError(
             f"workflow class {name} has no get_activities",

@@ -7,6 +7,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -18,7 +19,7 @@ from typing import Any, Self
 
 import uvloop
 
-from flowkeep.errors import ConfigurationError
+from flowkeep.errors import ConfigurationError, FlowkeepError
 from flowkeep.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,10 @@ _QUICK_SECONDS = 60.0
 """A child that ends sooner than this counts as one that did not get to work."""
 
 _QUICK_ENDS = 3
+_TRY_AGAIN = 75
+"""Exit code of a child that found a server away; EX_TEMPFAIL of sysexits.h."""
+
+_AWAY_SECONDS = 2.0
 _POLL_SECONDS = 0.5
 
 
@@ -112,7 +117,10 @@ class _Child:
         """Start the child again if it has ended."""
         if self.process.is_alive():
             return
-        quick = time.monotonic() - self.started_at < _QUICK_SECONDS
+        away = self.process.exitcode == _TRY_AGAIN
+        if away:
+            time.sleep(_AWAY_SECONDS)
+        quick = not away and time.monotonic() - self.started_at < _QUICK_SECONDS
         self.quick_ends = self.quick_ends + 1 if quick else 0
         logger.error(
             "worker process %d (pid %d) ended with exit code %s",
@@ -165,7 +173,13 @@ def _stop_all(children: list[_Child], grace_seconds: float) -> None:
 
 def _run_child(work: Work, args: tuple[Any, ...]) -> None:
     threading.Thread(target=_follow_parent, daemon=True).start()
-    uvloop.run(work(*args))
+    try:
+        uvloop.run(work(*args))
+    except FlowkeepError as error:
+        if not error.retryable:
+            raise
+        logger.error("a server is away: %s", error)
+        sys.exit(_TRY_AGAIN)
 
 
 def _follow_parent() -> None:

@@ -200,6 +200,11 @@ def _registration(classes: Sequence[type[Any]], activities: Sequence[Any]) -> Re
             "the Worker has neither workflow_classes nor workflow_activities",
             hint="pass at least one of them",
         )
+    for cls in classes:
+        if not isinstance(cls, type):
+            raise ConfigurationError(
+                f"workflow_classes holds {cls!r}, which is no class", hint="pass the class itself"
+            )
     if not any(issubclass(cls, WorkflowInterface) for cls in classes):
         return Registration(classes, activities)
     return Registration(

@@ -6,6 +6,7 @@ the memo whose run it is.
 """
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -28,10 +29,12 @@ from flowkeep.contracts import (
     derive_run_id,
 )
 from flowkeep.contracts.identity import HEADER
-from flowkeep.errors import InvalidInput, TemporalUnavailable
+from flowkeep.errors import Conflict, InvalidInput, LedgerUnavailable, TemporalUnavailable
 
 if TYPE_CHECKING:
     from flowkeep.clients.workflow import WorkflowClient
+
+logger = logging.getLogger(__name__)
 
 _START_SECONDS = 10.0
 
@@ -118,12 +121,23 @@ class Launcher:
             **options.arguments(),
         )
         temporal_run_id = started.first_execution_run_id or started.result_run_id
-        await self._store.runs.mark_running(
-            request.tenant_id, run_id, temporal_run_id=temporal_run_id
-        )
+        await self._note_running(request.tenant_id, run_id, temporal_run_id)
         return self.handle(
             request.tenant_id, run_id, request.workflow_id, temporal_run_id, created=found is None
         )
+
+    async def _note_running(
+        self, tenant_id: str, run_id: UUID, temporal_run_id: str | None
+    ) -> None:
+        """Say in the ledger that Temporal accepted the run.
+
+        The run goes on without it, and its first record says the same; an error here would make
+        the caller start it twice.
+        """
+        try:
+            await self._store.runs.mark_running(tenant_id, run_id, temporal_run_id=temporal_run_id)
+        except LedgerUnavailable as error:
+            logger.warning("run %s has started; the ledger does not say so yet: %s", run_id, error)
 
     async def _accepted(
         self,
@@ -133,7 +147,7 @@ class Launcher:
         found: Run | None,
     ) -> RunHandle:
         first = first_run_id(description)
-        await self._store.runs.mark_running(request.tenant_id, run_id, temporal_run_id=first)
+        await self._note_running(request.tenant_id, run_id, first)
         return self.handle(
             request.tenant_id, run_id, request.workflow_id, first, created=found is None
         )
@@ -148,11 +162,18 @@ class Launcher:
             "WORKFLOW_ID_TAKEN",
             f"workflow_id {request.workflow_id!r} is taken by a workflow started elsewhere",
         )
+        identity = await self._identity_of(description)
+        if identity.tenant_id != request.tenant_id:
+            raise Conflict(
+                f"workflow_id {request.workflow_id!r} is used by an open run of another tenant",
+                hint="use another workflow_id",
+            )
         other = await self.run_id_of(description)
         await self._store.runs.create(
             request.tenant_id,
             NewRun(
                 id=other,
+                app_id=identity.app_id,
                 namespace=self._temporal.namespace,
                 workflow_id=request.workflow_id,
                 workflow_type=description.workflow_type,
@@ -197,10 +218,14 @@ class Launcher:
 
     async def run_id_of(self, description: WorkflowExecutionDescription) -> UUID:
         """Return our id of a described run: the memo says it, else it is derived."""
-        memo = (await description.memo()).get(HEADER)
-        if isinstance(memo, dict) and memo.get("run_id"):
-            return UUID(memo["run_id"])
+        identity = await self._identity_of(description)
+        if identity.run_id is not None:
+            return UUID(identity.run_id)
         return derive_run_id(self._temporal.namespace, description.id, first_run_id(description))
+
+    async def _identity_of(self, description: WorkflowExecutionDescription) -> Identity:
+        memo = (await description.memo()).get(HEADER)
+        return Identity.from_header(memo) if isinstance(memo, dict) else Identity()
 
     def handle(
         self,

@@ -3,6 +3,7 @@
 One SQL transaction records the run and its arguments; then Temporal is told.
 """
 
+import asyncio
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from flowkeep.clients.workflow import WorkflowClient
 
 _ROUNDS = 5
+_REPLACE_SECONDS = 60.0
 
 
 class Starter:
@@ -166,9 +168,17 @@ class Starter:
             )
 
     async def _ended(self, handle: RunHandle) -> None:
-        async for progress in handle.watch(0.1):
-            if progress.run.status.terminal:
-                return
+        """Wait until a run that was asked to cancel has ended."""
+        try:
+            async with asyncio.timeout(_REPLACE_SECONDS):
+                while not (await handle.status()).terminal:  # noqa: ASYNC110 - it ends elsewhere
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            raise Conflict(
+                f"run {handle.run_id} was asked to cancel and has not ended within "
+                f"{_REPLACE_SECONDS:.0f} s",
+                hint="see that a worker serves its task queue, or terminate it",
+            ) from None
 
     async def _close_gone(self, tenant_id: str, run: Run) -> None:
         """Close a run whose workflow_id is another's by now, or that Temporal no longer knows."""

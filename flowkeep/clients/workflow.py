@@ -12,9 +12,11 @@ from flowkeep.clients.handle import RunHandle
 from flowkeep.clients.options import StartOptions
 from flowkeep.clients.request import OnConflict, StartRequest
 from flowkeep.clients.start import Starter
+from flowkeep.contracts.arguments import validate_arguments
 from flowkeep.errors import InvalidInput, NotFound
 from flowkeep.recording.plugin import Plugin
 from flowkeep.settings import Settings
+from flowkeep.statestore.secrets import extract_secrets
 from flowkeep.statestore.store import Store
 
 __all__ = ["RunHandle", "WorkflowClient"]
@@ -238,9 +240,8 @@ def _split(workflow_args: Any, workflow_id: str | None) -> tuple[dict[str, Any] 
 def _validate(workflow_class: type[Any] | str, arguments: dict[str, Any]) -> None:
     model = getattr(workflow_class, "args_model", None)
     if model is not None:
-        from flowkeep.contracts.arguments import validate_arguments
-
-        validate_arguments(model, arguments)
+        # As the workflow will see them: with references in the place of secrets.
+        validate_arguments(model, extract_secrets(arguments)[0])
 
 
 def _as_uuid(text: str) -> UUID | None:

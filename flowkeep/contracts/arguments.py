@@ -26,5 +26,24 @@ def validate_arguments(model: type[BaseModel], arguments: dict[str, Any]) -> Bas
         )
         raise InvalidInput(
             f"the arguments do not fit {model.__name__}: {problems}",
-            hint="correct the named fields and start again",
+            hint=_REFERENCE_HINT
+            if any(_is_reference(arguments, item["loc"]) for item in error.errors())
+            else "correct the named fields and start again",
         ) from None
+
+
+_REFERENCE_HINT = (
+    "secrets arrive as references: declare such a field as dict[str, Any], and open it in an "
+    "activity with self.services.secrets.resolve"
+)
+
+
+def _is_reference(arguments: Any, path: tuple[int | str, ...]) -> bool:
+    for step in path:
+        if isinstance(arguments, dict) and "secret_ref" in arguments:
+            return True
+        try:
+            arguments = arguments[step]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return isinstance(arguments, dict) and "secret_ref" in arguments

@@ -16,15 +16,11 @@ from temporalio.exceptions import ApplicationError, FailureError
 from flowkeep.contracts.records import ErrorInfo
 from flowkeep.errors import FlowkeepError
 from flowkeep.recording.identity import digest
-from flowkeep.redaction import MASK, redact
+from flowkeep.redaction import MASK, names_secret, redact
 
 Payloads = Literal["none", "digest", "full"]
 
-_SECRET_KEY = re.compile(
-    r"^(credentials?|pwd|token|authorization|.*(password|passwd|passphrase|secret"
-    r"|(api|access|secret|private)[_-]?key|(access|auth|bearer|refresh|api)[_-]?token))$",
-    re.IGNORECASE,
-)
+_PERHAPS_SECRET = re.compile(r"^(credentials?|token|authorization|.*secret)$", re.IGNORECASE)
 _MAY_HOLD_SECRET = re.compile(r"://|[=:]")
 
 MESSAGE_BYTES = 4096
@@ -119,7 +115,9 @@ def _unknown(value: Any) -> Any:
 
 def _hides(key: Any, item: Any) -> bool:
     """Tell whether a value stands under the name of a secret and is no mere reference to one."""
-    if not item or not isinstance(key, str) or not _SECRET_KEY.search(key):
+    if not item or not isinstance(key, str):
+        return False
+    if not names_secret(key) and not _PERHAPS_SECRET.match(key):
         return False
     return not (isinstance(item, dict) and "secret_ref" in item)
 

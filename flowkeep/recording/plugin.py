@@ -12,7 +12,6 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import PydanticPayloadConverter
 from temporalio.converter import DataConverter, DefaultFailureConverter, DefaultPayloadConverter
 from temporalio.plugin import SimplePlugin
-from temporalio.service import RPCError
 from temporalio.worker import Worker, WorkerConfig
 
 from flowkeep.contracts.identity import HEADER, RECORD_ACTIVITIES, Identity, derive_run_id
@@ -132,7 +131,9 @@ class Plugin(SimplePlugin):
         try:
             description = await handle.describe()
             memo = await description.memo()
-        except RPCError as error:
+            first = description.raw_description.workflow_execution_info.first_run_id
+            identity = _described(memo.get(HEADER), info, first or info.workflow_run_id)
+        except Exception as error:  # noqa: BLE001 - a foreign memo or codec fails no activity
             logger.warning(
                 "attempt %d of %s in workflow %s is not recorded: describe failed: %s",
                 info.attempt,
@@ -141,8 +142,6 @@ class Plugin(SimplePlugin):
                 error,
             )
             return None
-        first = description.raw_description.workflow_execution_info.first_run_id
-        identity = _described(memo.get(HEADER), info, first or info.workflow_run_id)
         self._resolved[info.workflow_run_id] = identity
         if len(self._resolved) > _RESOLVED_RUNS:
             self._resolved.popitem(last=False)

@@ -164,19 +164,21 @@ class WorkflowInbound(WorkflowInboundInterceptor):
             "error": None if error is None else error_info(error).model_dump(),
             "failure_reason": _failure_reason(status, error),
         }
-        try:
-            await workflow.execute_local_activity(
-                RECORD_CLOSE,
-                record,
-                schedule_to_close_timeout=CLOSE_TIMEOUT,
-                retry_policy=RetryPolicy(maximum_attempts=3),
-            )
-        except asyncio.CancelledError:
-            # A cancel that comes too late changes nothing; eviction must unwind.
-            if workflow.cancellation_reason() is None:
-                raise
-        except ActivityError as failure:
-            workflow.logger.warning("the end of this run was not recorded: %s", failure)
+        writing = workflow.start_local_activity(
+            RECORD_CLOSE,
+            record,
+            schedule_to_close_timeout=CLOSE_TIMEOUT,
+            retry_policy=RetryPolicy(maximum_attempts=3),
+        )
+        while not writing.done():
+            try:
+                await asyncio.shield(writing)
+            except asyncio.CancelledError:
+                # A cancel that comes too late changes nothing; eviction must unwind.
+                if workflow.cancellation_reason() is None:
+                    raise
+            except ActivityError as failure:
+                workflow.logger.warning("the end of this run was not recorded: %s", failure)
 
 
 async def _run(execution: Any, workflow_class: type) -> Any:

@@ -1,7 +1,8 @@
 """Secrets found in arguments and replaced by references, before anything is stored or sent.
 
 Pure functions; `store.secrets` keeps what they find. What counts as a secret: whatever stands under
-the key `credentials`, pydantic's SecretStr and SecretBytes, and URLs that hold a password.
+the key `credentials`, text under a key like `password` or `api_key`, pydantic's SecretStr and
+SecretBytes, and URLs that hold a password.
 """
 
 import json
@@ -14,7 +15,7 @@ import uuid_utils.compat
 from pydantic import BaseModel, SecretBytes, SecretStr
 
 from flowkeep.errors import InvalidInput
-from flowkeep.redaction import MASK, hides_password, redact
+from flowkeep.redaction import MASK, hides_password, names_secret, redact
 
 REFERENCE = "secret_ref"
 """Key that makes an object a reference: {"secret_ref": "<uuid>"}."""
@@ -93,13 +94,16 @@ def _extract(value: Any, keep: Callable[..., dict[str, str]]) -> Any:
     if is_reference(value):
         return dict(value)
     if isinstance(value, Mapping):
-        return {
-            key: _whole(item, keep) if key == CREDENTIALS else _extract(item, keep)
-            for key, item in value.items()
-        }
+        return {key: _extract_member(key, item, keep) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_extract(item, keep) for item in value]
     return value
+
+
+def _extract_member(key: Any, value: Any, keep: Callable[..., dict[str, str]]) -> Any:
+    if key == CREDENTIALS or (isinstance(value, str) and names_secret(key)):
+        return _whole(value, keep)
+    return _extract(value, keep)
 
 
 def _whole(value: Any, keep: Callable[..., dict[str, str]]) -> Any:

@@ -13,6 +13,7 @@ from flowkeep.errors import (
     AlreadyTerminal,
     Conflict,
     InvalidInput,
+    LedgerUnavailable,
     NotFound,
     OpenRunExists,
     RunFailed,
@@ -222,6 +223,8 @@ async def test_secrets_never_reach_history(client: WorkflowClient, worker: Worke
         {
             "credentials": {"username": "u", "password": "canary-pw"},
             "nested": [{"token": SecretStr("canary-pw")}],
+            "api_key": "canary-pw",
+            "deeper": [{"db_password": "canary-pw"}],
             "url": "postgresql://u:canary-pw@host/db",
         },
         flows.InheritsRun,
@@ -233,6 +236,8 @@ async def test_secrets_never_reach_history(client: WorkflowClient, worker: Worke
     resolved = await client.store.secrets.resolve("default", result)
     assert resolved["credentials"]["password"] == "canary-pw"
     assert resolved["nested"] == [{"token": "canary-pw"}]
+    assert resolved["api_key"] == "canary-pw"
+    assert resolved["deeper"] == [{"db_password": "canary-pw"}]
 
 
 async def test_unreachable_temporal_is_named(settings: Any) -> None:
@@ -264,3 +269,46 @@ async def test_bad_arguments_started_past_the_client_fail_the_run(
             await handle.result()
         tasks = await client.store.tasks.list_attempts("default", handle.run_id)
         assert [task.attempt for task in tasks] == [1]
+
+
+async def test_a_model_that_wants_a_secret_as_text_is_refused(
+    client: WorkflowClient, worker: Worker
+) -> None:
+    """A model field that cannot take a reference is named before the start, with the way out."""
+    with pytest.raises(InvalidInput, match=r"password: Input should be.*arrive as references"):
+        await client.start_workflow({"password": "canary-pw"}, flows.WantsPassword)
+    assert not (await client.store.runs.get_paginated_runs("default")).data
+
+
+async def test_an_id_of_another_tenant_is_not_adopted(
+    client: WorkflowClient, worker: Worker, settings: Any
+) -> None:
+    """A workflow that another tenant's program started is neither adopted nor described."""
+    await client.temporal.start_workflow(
+        "Holding",
+        {"workflow_id": "theirs"},
+        id="theirs",
+        task_queue="nobody-listens",
+        memo={"flowkeep": {"tenant_id": "acme", "run_id": str(uuids.uuid7())}},
+    )
+    with pytest.raises(Conflict, match="another tenant"):
+        await client.start_workflow({"a": 1}, flows.Holding, workflow_id="theirs")
+    page = await client.store.runs.find_by_workflow_id("default", "theirs")
+    assert [run.status for run in page] == [RunStatus.FAILED]
+    await client.temporal.get_workflow_handle("theirs").terminate()
+
+
+async def test_a_start_that_temporal_accepted_is_a_start(
+    client: WorkflowClient, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ledger that goes away after Temporal accepted does not make the caller start twice."""
+
+    async def away(*_: Any, **__: Any) -> None:
+        raise LedgerUnavailable("gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(client.store.runs, "mark_running", away)
+        handle = await client.start_workflow({"suffix": "x"}, flows.InheritsRun)
+    assert handle.created
+    assert (await handle.result())["suffix"] == "x"
+    assert (await handle.run()).status is RunStatus.SUCCEEDED

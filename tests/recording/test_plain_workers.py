@@ -256,7 +256,9 @@ async def test_workflow_retry_is_one_run_with_two_segments(
             plain.Retried.run,
             id="retried-1",
             task_queue=task_queue,
-            retry_policy=RetryPolicy(maximum_attempts=3, initial_interval=timedelta(milliseconds=1)),
+            retry_policy=RetryPolicy(
+                maximum_attempts=3, initial_interval=timedelta(milliseconds=1)
+            ),
         )
     assert result == 2
     [run] = await plugin.store.runs.find_by_workflow_id("default", "retried-1")

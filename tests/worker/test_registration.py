@@ -63,6 +63,18 @@ class GoodToo(SequenceWorkflow):
     get_activities = lists("one")
 
 
+class NoBase:
+    @activity.defn
+    async def one(self, args: dict[str, Any]) -> int:
+        return 1
+
+
+@workflow.defn
+class ForeignActivities(SequenceWorkflow):
+    activities_cls = NoBase  # type: ignore[assignment]
+    get_activities = lists("one")
+
+
 class NoDefn(SequenceWorkflow):
     activities_cls = Steps
     get_activities = lists("one")
@@ -127,6 +139,7 @@ class SameType(WorkflowInterface):
         ([NoDefn], [], r"NoDefn is not marked with @workflow\.defn"),
         ([InheritsDefn], [], r"InheritsDefn is not marked with @workflow\.defn"),
         ([NoActivitiesClass], [], "NoActivitiesClass has no activities_cls"),
+        ([ForeignActivities], [], "ForeignActivities is no subclass of ActivitiesInterface"),
         ([NoList], [], "NoList has no get_activities"),
         ([ListsUnmarked], [], r"ListsUnmarked: Steps\.unmarked is not marked with @activity"),
         ([ListNeedsInstance], [], "gets the class instead of an instance"),

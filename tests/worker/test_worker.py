@@ -123,6 +123,7 @@ async def test_workflow_that_does_not_load_in_the_sandbox_is_refused(
     ("arguments", "message"),
     [
         ({}, "neither workflow_classes nor workflow_activities"),
+        ({"workflow_classes": [flows.Slow()]}, "which is no class"),
         ({"workflow_classes": [flows.Asks], "activities": []}, "Worker sets activities itself"),
     ],
 )

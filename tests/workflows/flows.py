@@ -90,6 +90,20 @@ class Modelled(WorkflowInterface):
         return []
 
 
+class PasswordArguments(BaseModel):
+    password: str
+
+
+@workflow.defn
+class WantsPassword(WorkflowInterface):
+    activities_cls = Letters
+    args_model = PasswordArguments
+
+    @staticmethod
+    def get_activities(activities: Any) -> Sequence[Any]:
+        return []
+
+
 @workflow.defn
 class Sequenced(SequenceWorkflow):
     activities_cls = Letters
