@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from temporalio import activity
 
 from flowkeep.errors import ConfigurationError
-from flowkeep.recording.activity_interceptor import AttemptScope, CurrentRun, current_run
+from flowkeep.recording.current import AttemptScope, CurrentRun, current_run
 
 Activity = Callable[..., Any]
 

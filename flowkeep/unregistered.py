@@ -8,7 +8,7 @@ from temporalio import activity
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
-from flowkeep.recording.activity_interceptor import current_run
+from flowkeep.recording.current import current_run
 
 CODE = "ACTIVITY_NOT_REGISTERED"
 

@@ -16,7 +16,7 @@ from flowkeep.activities.services import Services, WorkerServices
 from flowkeep.contracts import CheckResult, PreflightResult, StateType
 from flowkeep.errors import ConfigurationError, InvalidInput, LedgerUnavailable, NotFound
 from flowkeep.extraction.metadata.keys import RunLocation
-from flowkeep.recording.activity_interceptor import CurrentRun, heartbeat_listener
+from flowkeep.recording.current import CurrentRun, heartbeat_listener
 from flowkeep.statestore.state import bind as bind_state
 
 P = ParamSpec("P")

@@ -1,90 +1,28 @@
 """Times every attempt that reaches user code and hands one record to the recorder."""
 
-import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
-from contextvars import ContextVar
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import AsyncIterator
+from typing import Any
 
 from temporalio import activity
-from temporalio.common import RetryPolicy
-from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.worker import (
     ActivityInboundInterceptor,
     ActivityOutboundInterceptor,
     ExecuteActivityInput,
 )
 
-from flowkeep.contracts.identity import RECORD_ACTIVITIES, Identity, RunRef
-from flowkeep.contracts.records import Attempt, ErrorInfo
-from flowkeep.contracts.status import TaskStatus, TaskType
+from flowkeep.contracts.identity import RECORD_ACTIVITIES, Identity
 from flowkeep.errors import FlowkeepError
-from flowkeep.recording.capture import Payloads, capture, capture_arguments, error_info
+from flowkeep.recording.attempt_report import AttemptReport
+from flowkeep.recording.current import (
+    AttemptScope,
+    CurrentRun,
+    RecordingHost,
+    current_run,
+    heartbeat_listener,
+)
 from flowkeep.recording.failures import as_application_error
 from flowkeep.recording.identity import activity_run_ref, read_header, read_policy
-from flowkeep.recording.recorder import Recorder
-from flowkeep.settings import RecorderSettings
-
-
-@dataclass(frozen=True, slots=True)
-class CurrentRun:
-    """The run that the activity executed right now belongs to.
-
-    Attributes:
-        ref: The run and its Temporal execution.
-        identity: What the header says.
-        retry_policy: The policy the activity was scheduled with, where it is known.
-    """
-
-    ref: RunRef
-    identity: Identity
-    retry_policy: RetryPolicy | None = None
-
-
-current_run: ContextVar[CurrentRun | None] = ContextVar("flowkeep_current_run", default=None)
-
-
-heartbeat_listener: ContextVar[Callable[[Sequence[Any]], None] | None] = ContextVar(
-    "flowkeep_heartbeat_listener", default=None
-)
-"""Hears of every heartbeat of the attempt, so that automatic ones can repeat its details."""
-
-
-@runtime_checkable
-class AttemptScope(Protocol):
-    """An object whose methods are activities may wrap each attempt, its recording included."""
-
-    def attempt_scope(
-        self, run: CurrentRun, info: activity.Info
-    ) -> AbstractAsyncContextManager[None]:
-        """Return what is entered before the attempt and left after its record."""
-        ...
-
-
-class RecordingHost(Protocol):
-    """What the interceptor needs of the plugin."""
-
-    @property
-    def recorder(self) -> Recorder | None:
-        """The recorder while a worker runs."""
-        ...
-
-    @property
-    def recorder_settings(self) -> RecorderSettings:
-        """How attempts are recorded."""
-        ...
-
-    @property
-    def worker_identity(self) -> str:
-        """Who executes: process and host."""
-        ...
-
-    async def resolve(self, info: activity.Info) -> Identity | None:
-        """Find the identity of an attempt that came without a header."""
-        ...
 
 
 class ActivityInbound(ActivityInboundInterceptor):
@@ -114,7 +52,7 @@ class ActivityInbound(ActivityInboundInterceptor):
         plain = header.get("retry_policy")
         policy = info.retry_policy or (read_policy(plain) if plain else None)
         run = CurrentRun(activity_run_ref(identity, info), identity, policy)
-        report = _Report(self._host, input, info, run, header.get("task_key"))
+        report = AttemptReport(self._host, input, info, run, header.get("task_key"))
         token = current_run.set(run)
         try:
             async with _scope(input.fn, run, info):
@@ -128,7 +66,7 @@ class ActivityInbound(ActivityInboundInterceptor):
         except FlowkeepError as error:
             raise as_application_error(error) from error
 
-    async def _recorded(self, input: ExecuteActivityInput, report: "_Report") -> Any:
+    async def _recorded(self, input: ExecuteActivityInput, report: AttemptReport) -> Any:
         timer = report.schedule_start_row()
         try:
             result = await self._execute(input)
@@ -149,140 +87,6 @@ class _ActivityOutbound(ActivityOutboundInterceptor):
         super().heartbeat(*details)
 
 
-class _Report:
-    """One attempt on its way into the ledger."""
-
-    def __init__(
-        self,
-        host: RecordingHost,
-        input: ExecuteActivityInput,
-        info: activity.Info,
-        run: CurrentRun,
-        task_key: str | None,
-    ) -> None:
-        self._host = host
-        self._info = info
-        self._ref = run.ref
-        self._policy = run.retry_policy
-        self._started = _now()
-        self._flowkeep = isinstance(getattr(input.fn, "__self__", None), AttemptScope)
-        mode: Payloads = host.recorder_settings.payloads
-        self._payloads: Payloads = "full" if self._flowkeep and mode != "none" else mode
-        self._input = capture_arguments(input.args, self._payloads)
-        self._key = task_key or info.activity_id
-        self._deadline = _deadline(info)
-
-    def schedule_start_row(self) -> asyncio.TimerHandle:
-        """Show the attempt while it runs, if it runs long enough to be worth a row."""
-        return asyncio.get_running_loop().call_later(
-            self._host.recorder_settings.start_row_after_seconds, self._show_running
-        )
-
-    def _show_running(self) -> None:
-        recorder = self._host.recorder
-        if recorder is not None:
-            with contextlib.suppress(FlowkeepError):
-                recorder.record_soon(self._attempt(TaskStatus.RUNNING))
-
-    async def succeeded(self, result: Any) -> None:
-        """Record a success; nobody waits for the flush unless `strict` is set."""
-        output = capture(result, self._payloads)
-        await self._record(
-            self._attempt(TaskStatus.SUCCEEDED, output=output, finished=_now()), wait=False
-        )
-
-    async def failed(self, error: BaseException) -> None:
-        """Record anything but a success, and wait for it."""
-        if isinstance(error, activity._CompleteAsyncError):  # noqa: SLF001 - the SDK's only sign
-            await self._record(self._attempt(TaskStatus.WAITING), wait=True)
-            return
-        status, info = _judge(error)
-        finished = _now()
-        attempt = self._attempt(
-            status,
-            error=info,
-            finished=finished,
-            next_retry_at=self._next_retry(status, info, error, finished),
-        )
-        await self._record(attempt, wait=True)
-
-    async def _record(self, attempt: Attempt, *, wait: bool) -> None:
-        recorder = self._host.recorder
-        if recorder is None:
-            return
-        task = asyncio.ensure_future(
-            recorder.record(attempt, wait=wait, patience_seconds=self._patience())
-        )
-        # A cancel that arrives while the record is written must not tear it.
-        while not task.done():
-            try:
-                await asyncio.shield(task)
-            except asyncio.CancelledError:
-                if task.cancelled():
-                    raise
-        task.result()
-
-    def _patience(self) -> float | None:
-        limits = []
-        if self._deadline is not None:
-            limits.append((self._deadline - _now()).total_seconds() - 1)
-        if self._info.heartbeat_timeout and not self._flowkeep:
-            limits.append(self._info.heartbeat_timeout.total_seconds() * 0.7)
-        return min(limits) if limits else None
-
-    def _next_retry(
-        self, status: TaskStatus, error: ErrorInfo, raised: BaseException, finished: datetime
-    ) -> datetime | None:
-        """Estimate the next attempt by Temporal's formula: initial · coefficient^(attempt − 1)."""
-        policy, attempt = self._policy, self._info.attempt
-        if status is TaskStatus.CANCELLED or not error.retryable or policy is None:
-            return None
-        if policy.maximum_attempts and attempt >= policy.maximum_attempts:
-            return None
-        if error.type in (policy.non_retryable_error_types or ()):
-            return None
-        if isinstance(raised, ApplicationError) and raised.next_retry_delay is not None:
-            return finished + raised.next_retry_delay
-        first = policy.initial_interval.total_seconds()
-        most = (policy.maximum_interval or policy.initial_interval * 100).total_seconds()
-        exponent = min(attempt - 1, 64)
-        seconds = min(most, first * policy.backoff_coefficient**exponent)
-        return finished + timedelta(seconds=seconds)
-
-    def _attempt(
-        self,
-        status: TaskStatus,
-        *,
-        output: Any = None,
-        error: ErrorInfo | None = None,
-        finished: datetime | None = None,
-        next_retry_at: datetime | None = None,
-    ) -> Attempt:
-        info = self._info
-        policy = self._policy
-        timeout = info.start_to_close_timeout or info.schedule_to_close_timeout
-        return Attempt(
-            run=self._ref,
-            activity_id=self._key,
-            attempt=info.attempt,
-            task_name=info.activity_type,
-            type=TaskType.LOCAL_ACTIVITY if info.is_local else TaskType.ACTIVITY,
-            status=status,
-            max_attempts=policy.maximum_attempts or None if policy else None,
-            next_retry_at=next_retry_at,
-            timeout_seconds=timeout.total_seconds() if timeout else None,
-            deadline_at=self._deadline,
-            input=self._input,
-            output=output,
-            error=error,
-            worker=self._host.worker_identity,
-            scheduled_at=info.current_attempt_scheduled_time,
-            started_at=self._started,
-            finished_at=finished,
-            recorded_at=_now(),
-        )
-
-
 @contextlib.asynccontextmanager
 async def _scope(fn: Any, run: CurrentRun, info: activity.Info) -> AsyncIterator[None]:
     owner = getattr(fn, "__self__", None)
@@ -291,37 +95,3 @@ async def _scope(fn: Any, run: CurrentRun, info: activity.Info) -> AsyncIterator
             yield
     else:
         yield
-
-
-def _judge(error: BaseException) -> tuple[TaskStatus, ErrorInfo]:
-    """Tell a failure from the several things that arrive as a cancellation.
-
-    An attempt that was asked to stop and raised something else has failed: so the SDK reports it.
-    """
-    info = error_info(error)
-    details = activity.cancellation_details()
-    if details is not None and details.timed_out:
-        return TaskStatus.TIMED_OUT, info.evolve(code="TIMEOUT")
-    if not isinstance(error, asyncio.CancelledError | CancelledError):
-        return TaskStatus.FAILED, info
-    for code, flag in (
-        ("PAUSED", details is not None and details.paused),
-        ("RESET", details is not None and details.reset),
-        ("WORKER_SHUTDOWN", details is not None and details.worker_shutdown),
-    ):
-        if flag:
-            return TaskStatus.FAILED, info.evolve(code=code)
-    return TaskStatus.CANCELLED, info
-
-
-def _deadline(info: activity.Info) -> datetime | None:
-    ends = []
-    if info.start_to_close_timeout:
-        ends.append(info.started_time + info.start_to_close_timeout)
-    if info.schedule_to_close_timeout:
-        ends.append(info.scheduled_time + info.schedule_to_close_timeout)
-    return min(ends) if ends else None
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

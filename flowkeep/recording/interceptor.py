@@ -8,8 +8,9 @@ from temporalio.worker import (
     WorkflowInterceptorClassInput,
 )
 
-from flowkeep.recording.activity_interceptor import ActivityInbound, RecordingHost
+from flowkeep.recording.activity_interceptor import ActivityInbound
 from flowkeep.recording.client_interceptor import ClientOutbound
+from flowkeep.recording.current import RecordingHost
 from flowkeep.recording.workflow_interceptor import WorkflowInbound
 
 
