@@ -169,7 +169,7 @@ async def test_a_backend_that_dies_in_the_middle_is_worth_a_retry(
         (pid,) = await eventually(lambda: backends(database_url) or pytest.fail("not running"))
         run(database_url, f"SELECT pg_terminate_backend({pid})")
         with pytest.raises(
-            SourceUnavailable, match="terminating connection|closed the connection"
+            SourceUnavailable, match=r"terminating connection|closed the connection"
         ) as caught:
             done.result(30)
     assert caught.value.retryable
