@@ -15,9 +15,15 @@ from temporalio.service import GrpcCompression
 from temporalio.worker import Worker as TemporalWorker
 
 from benchmarks._bare_flows import Steps, step
-from benchmarks._orchestration_flows import EXECUTED, LISTED, WIDTH, StepActivities
+from benchmarks._flows.base import WIDTH, StepActivities
+from benchmarks._flows.listed_one import ListedOne
+from benchmarks._flows.listed_ten import ListedTen
+from benchmarks._flows.listed_wide import ListedWide
+from benchmarks._flows.one import One, OneLocal
+from benchmarks._flows.ten import Ten, TenLocal
+from benchmarks._flows.wide import Wide, WideLocal
 from benchmarks._support import answer_phases
-from flowkeep import Plugin, Settings, Worker, WorkflowClient
+from flowkeep import Plugin, Settings, Worker, WorkflowClient, WorkflowInterface
 
 EAGER_RESERVATIONS = 100
 
@@ -33,6 +39,19 @@ PHASES: dict[str, tuple[str, int, int, int]] = {
     "start_local": ("local", 1, 128, 32),
     "seq_local": ("local", 10, 64, 16),
     "fan_local": ("fan_local", WIDTH, 4, 1),
+}
+EXECUTED: dict[tuple[str, int], type[WorkflowInterface]] = {
+    ("remote", 1): One,
+    ("remote", 10): Ten,
+    ("fan", WIDTH): Wide,
+    ("local", 1): OneLocal,
+    ("local", 10): TenLocal,
+    ("fan_local", WIDTH): WideLocal,
+}
+LISTED: dict[tuple[str, int], type[WorkflowInterface]] = {
+    ("remote", 1): ListedOne,
+    ("remote", 10): ListedTen,
+    ("fan", WIDTH): ListedWide,
 }
 LATENCIES = {"one", "ten", "one_local", "ten_local"}
 
@@ -75,7 +94,9 @@ class Bare:
 class Surface:
     """Flowkeep's client, worker and workflow classes."""
 
-    def __init__(self, client: WorkflowClient, classes: dict[tuple[str, int], type]) -> None:
+    def __init__(
+        self, client: WorkflowClient, classes: dict[tuple[str, int], type[WorkflowInterface]]
+    ) -> None:
         self._client = client
         self._classes = classes
         self._queue = f"benchmark-{uuid4().hex}"

@@ -94,8 +94,16 @@ async def measure(variants: list[str], phases: list[str], repeats: int, share: f
                     figure = await measure_once(engine, children[variant], phase)
                     if figure is not None:
                         figures[phase][variant].append(figure)
-            say(f"repeat {repeat + 1} of {repeats} done")
+            say(f"repeat {repeat + 1} of {repeats} done: {json.dumps(_newest(figures))}")
     return figures
+
+
+def _newest(figures: Figures) -> dict[str, dict[str, float]]:
+    """Return what the last repeat measured, so that an interrupted run is not lost."""
+    return {
+        phase: {name: round(raw[-1]["figure"], 1) for name, raw in by_variant.items() if raw}
+        for phase, by_variant in figures.items()
+    }
 
 
 def summary(figures: Figures) -> list[dict[str, Any]]:
