@@ -14,6 +14,7 @@ from temporalio import activity
 from flowkeep.activities.heartbeat import Heartbeat
 from flowkeep.activities.services import Services, WorkerServices
 from flowkeep.contracts import CheckResult, PreflightResult, StateType
+from flowkeep.contracts.messages import ACTIVITY_NAMES_KEY, ALWAYS_FIRST
 from flowkeep.errors import ConfigurationError, InvalidInput, LedgerUnavailable, NotFound
 from flowkeep.extraction.metadata.keys import RunLocation
 from flowkeep.recording.current import CurrentRun, heartbeat_listener
@@ -21,9 +22,6 @@ from flowkeep.statestore.state import bind as bind_state
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-ACTIVITY_NAMES_KEY = "_activities"
-"""Key of the workflow config that carries the declared activities."""
 
 LEDGER_PATIENCE_SECONDS = 60.0
 
@@ -51,7 +49,7 @@ class ActivitiesInterface:
     handler_class: ClassVar[type[Any] | None] = None
     transformer_class: ClassVar[type[Any] | None] = None
     no_progress_timeout: ClassVar[timedelta] = timedelta(minutes=15)
-    base_activities: ClassVar[frozenset[str]] = frozenset({"get_workflow_args", "preflight_check"})
+    base_activities: ClassVar[frozenset[str]] = ALWAYS_FIRST
 
     _worker_services: WorkerServices | None = None
 

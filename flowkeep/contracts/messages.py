@@ -5,6 +5,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+ACTIVITY_NAMES_KEY = "_activities"
+"""Key of the workflow config that carries the declared names, so that a deployment that changes
+the list affects new runs only."""
+
+ALWAYS_FIRST = frozenset({"get_workflow_args", "preflight_check"})
+"""Activities that the base `run` executes itself, exactly once, listed or not."""
+
 
 class _Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")

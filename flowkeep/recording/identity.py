@@ -38,12 +38,6 @@ def read_header(headers: Headers) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def read_identity(headers: Headers) -> Identity | None:
-    """Return the identity in the header, or None."""
-    value = read_header(headers)
-    return None if value is None else Identity.from_header(value)
-
-
 def header_payload(identity: Identity, **extra: Any) -> temporalio.api.common.v1.Payload:
     """Encode an identity as plain JSON, whatever converter the client uses."""
     return _converter.to_payload({**identity.to_header(), **extra})

@@ -16,10 +16,10 @@ with workflow.unsafe.imports_passed_through():
     from flowkeep.contracts import MapResult, PauseRequest, PreflightResult, Progress
     from flowkeep.contracts.arguments import validate_arguments
     from flowkeep.contracts.identity import RECORD_PAUSE
+    from flowkeep.contracts.messages import ACTIVITY_NAMES_KEY
     from flowkeep.errors import ConfigurationError
     from flowkeep.workflows.chunks import Chunks
     from flowkeep.workflows.declared import (
-        ACTIVITY_NAMES_KEY,
         ActivityNames,
         activity_name,
         declared_names,

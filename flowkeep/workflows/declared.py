@@ -7,15 +7,8 @@ from temporalio import activity
 
 from flowkeep.errors import ConfigurationError
 
-ACTIVITY_NAMES_KEY = "_activities"
-"""Key of the workflow config that carries the declared names, so that a deployment that changes
-the list affects new runs only."""
-
 ActivityNames = list[Union[str, "ActivityNames"]]
 """Names in order; a list inside is a parallel group."""
-
-ALWAYS_FIRST = frozenset({"get_workflow_args", "preflight_check"})
-"""Executed by the base `run`, exactly once, listed or not."""
 
 
 def activity_name(ref: str | Callable[..., Any]) -> str:

@@ -5,8 +5,9 @@ from typing import Any
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from flowkeep.contracts.messages import ALWAYS_FIRST
     from flowkeep.workflows.base import WorkflowInterface
-    from flowkeep.workflows.declared import ALWAYS_FIRST, flatten
+    from flowkeep.workflows.declared import flatten
 
 
 class SequenceWorkflow(WorkflowInterface):

@@ -12,15 +12,11 @@ from flowkeep.contracts import NewRun, RunStatus, StateType
 from flowkeep.errors import (
     AlreadyTerminal,
     Conflict,
-    InvalidInput,
     LedgerUnavailable,
     NotFound,
     OpenRunExists,
-    RunFailed,
-    TemporalUnavailable,
 )
 from flowkeep.worker import Worker
-from tests.support import eventually
 from tests.workflows import flows
 
 
@@ -92,66 +88,12 @@ async def test_stored_arguments_are_used_with_nothing_but_the_id(
     assert (await handle.result())["suffix"] == "stored"
 
 
-async def test_unknown_id_without_arguments_is_refused(
-    client: WorkflowClient, worker: Worker
-) -> None:
-    """A workflow_id that the state store does not know is refused before the start."""
-    with pytest.raises(InvalidInput, match="'nowhere'"):
-        await client.start_workflow({"workflow_id": "nowhere"}, flows.InheritsRun)
-    assert not (await client.store.runs.get_paginated_runs("default")).data
-
-
 async def test_given_id_and_arguments_are_saved(client: WorkflowClient, worker: Worker) -> None:
     """Arguments given together with a workflow_id are saved under it."""
     handle = await client.start_workflow({"suffix": "s"}, flows.InheritsRun, workflow_id="saved")
     await handle.result()
     entry = await client.store.state.get_state("default", "saved", StateType.WORKFLOWS)
     assert entry.value["suffix"] == "s"
-
-
-@pytest.mark.parametrize(
-    ("args", "options", "message"),
-    [
-        (["no dict"], {}, "workflow_args is a list, not a dict"),
-        ({"workflow_id": 7}, {}, "is no text"),
-        ({"workflow_id": "a"}, {"workflow_id": "b"}, "give it once"),
-        ({"name": 3}, {"workflow_class": flows.Modelled}, "name: Input should be a valid string"),
-        ({}, {"workflow_class": flows.Modelled}, "name: Field required"),
-        ({}, {"workflow_class": flows.Letters}, "Letters is not marked with @workflow.defn"),
-        ({}, {"workflow_class": None}, "workflow_class is missing"),
-        ({}, {"start_delya": 3}, "start_delya"),
-        ({}, {"run_timeout": "soon"}, "run_timeout"),
-        ({}, {"on_conflict": "exsiting"}, "on_conflict is 'exsiting'"),
-    ],
-)
-async def test_bad_starts_are_refused_before_anything_is_written(
-    client: WorkflowClient, args: Any, options: dict[str, Any], message: str
-) -> None:
-    """Bad input names the field and leaves no run behind."""
-    with pytest.raises(InvalidInput, match=message):
-        await client.start_workflow(args, **{"workflow_class": flows.InheritsRun, **options})
-    assert not (await client.store.runs.get_paginated_runs("default")).data
-
-
-async def test_bad_config_started_past_the_client_fails_the_run(
-    client: WorkflowClient, worker: Worker
-) -> None:
-    """A config that is no dict, or lacks workflow_id, fails the run with a clear reason."""
-    for config, message in (("text", "workflow_config is a str"), ({}, "has no workflow_id")):
-        started = await client.temporal.start_workflow(
-            "InheritsRun", config, id=f"bad-{uuids.uuid7()}", task_queue=worker.task_queue
-        )
-
-        async def known(workflow_id: str = started.id) -> Any:
-            page = await client.store.runs.find_by_workflow_id("default", workflow_id)
-            assert page.data
-            return page.data[0]
-
-        run = await eventually(known)
-        handle = await client.get_handle("default", run.id)
-        with pytest.raises(RunFailed, match=message):
-            await handle.result()
-        assert (await handle.run()).status is RunStatus.FAILED
 
 
 async def test_pending_run_of_a_dead_starter_is_started(
@@ -238,46 +180,6 @@ async def test_secrets_never_reach_history(client: WorkflowClient, worker: Worke
     assert resolved["nested"] == [{"token": "canary-pw"}]
     assert resolved["api_key"] == "canary-pw"
     assert resolved["deeper"] == [{"db_password": "canary-pw"}]
-
-
-async def test_unreachable_temporal_is_named(settings: Any) -> None:
-    """A Temporal that does not answer is named with its address and the way out."""
-    temporal = settings.temporal.model_copy(
-        update={"address": "127.0.0.1:1", "connect_timeout_seconds": 1.0}
-    )
-    with pytest.raises(TemporalUnavailable, match=r"127\.0\.0\.1:1.*flowkeep dev"):
-        await WorkflowClient.connect(settings.model_copy(update={"temporal": temporal}))
-
-
-async def test_bad_arguments_started_past_the_client_fail_the_run(
-    client: WorkflowClient, worker: Worker
-) -> None:
-    """Unknown or unfit stored arguments fail the run with the key, or the field, by name."""
-    await client.store.state.save_state("default", "unfit", {"name": 3}, StateType.WORKFLOWS)
-    for key, message in (("nowhere", "workflow_id 'nowhere'"), ("unfit", "name: Input should be")):
-        started = await client.temporal.start_workflow(
-            "Modelled", {"workflow_id": key}, id=f"past-{key}", task_queue=worker.task_queue
-        )
-
-        async def known(workflow_id: str = started.id) -> Any:
-            page = await client.store.runs.find_by_workflow_id("default", workflow_id)
-            assert page.data
-            return page.data[0]
-
-        handle = await client.get_handle("default", (await eventually(known)).id)
-        with pytest.raises(RunFailed, match=message):
-            await handle.result()
-        tasks = await client.store.tasks.list_attempts("default", handle.run_id)
-        assert [task.attempt for task in tasks] == [1]
-
-
-async def test_a_model_that_wants_a_secret_as_text_is_refused(
-    client: WorkflowClient, worker: Worker
-) -> None:
-    """A model field that cannot take a reference is named before the start, with the way out."""
-    with pytest.raises(InvalidInput, match=r"password: Input should be.*arrive as references"):
-        await client.start_workflow({"password": "canary-pw"}, flows.WantsPassword)
-    assert not (await client.store.runs.get_paginated_runs("default")).data
 
 
 async def test_an_id_of_another_tenant_is_not_adopted(

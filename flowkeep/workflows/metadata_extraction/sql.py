@@ -16,9 +16,10 @@ with workflow.unsafe.imports_passed_through():
         FinishResult,
         TransformResult,
     )
+    from flowkeep.contracts.messages import ALWAYS_FIRST
     from flowkeep.errors import InvalidInput
     from flowkeep.workflows.base import WorkflowInterface
-    from flowkeep.workflows.declared import ALWAYS_FIRST, flatten
+    from flowkeep.workflows.declared import flatten
 
 Result = TypeVar("Result", bound=BaseModel)
 

@@ -1,0 +1,32 @@
+"""The parent of several worker processes."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support import eventually
+from tests.worker.supervised import AWAY
+
+
+@pytest.mark.slow
+async def test_a_server_that_is_away_does_not_end_the_parent(tmp_path: Path) -> None:
+    """A child that finds a server away is started again until it serves, and drains at SIGTERM."""
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.worker.supervised", str(tmp_path)
+    )
+
+    def serving() -> None:
+        assert (tmp_path / "serving").exists()
+
+    try:
+        await eventually(serving, timeout=90)
+        assert len((tmp_path / "begun").read_text()) == AWAY + 1
+        parent.terminate()
+        assert await parent.wait() == 0
+        assert (tmp_path / "drained").exists()
+    finally:
+        if parent.returncode is None:
+            parent.kill()
+            await parent.wait()
