@@ -67,7 +67,8 @@ class KindResult(_Message):
         taken_at: When the snapshot began, by the server's clock, UTC.
         status: `complete` unless `reason` says otherwise.
         reason: Why the scope is not complete.
-        source: The server as this session saw it.
+        visibility: What the role could see; only scopes of equal visibility are compared.
+        source: The server as this session saw it; null when there was no session.
     """
 
     kind: str
@@ -80,7 +81,8 @@ class KindResult(_Message):
     taken_at: datetime
     status: ScopeStatus = "complete"
     reason: str | None = None
-    source: SourceInfo
+    visibility: str = "all"
+    source: SourceInfo | None
 
 
 class FetchResult(_Message):
@@ -91,12 +93,14 @@ class FetchResult(_Message):
         scopes: One entry per database, in the order of the databases.
         rows: Rows in all files.
         bytes: Size of all files.
+        not_applicable: Why there is nothing to fetch: sources of this dialect have no such kind.
     """
 
     kind: str
     scopes: list[KindResult]
     rows: int
     bytes: int
+    not_applicable: str | None = None
 
     @classmethod
     def of(cls, kind: str, scopes: Iterable[KindResult]) -> "FetchResult":
@@ -180,6 +184,27 @@ class FinishResult(_Message):
     orphans: OrphanReport = OrphanReport()
 
 
+class DiffCounts(_Message):
+    """How many objects differ from the last complete run of the same scopes.
+
+    Attributes:
+        base_run_id: The run that was compared with; null when scopes have different ones.
+        added: Objects that are new.
+        changed: Objects whose content differs.
+        removed: Objects that are gone, proven by complete scopes on both sides.
+        unchanged: Objects that are the same.
+        withheld: Objects that seem gone, but so many of a scope at once that they are not reported
+            as removed.
+    """
+
+    base_run_id: str | None = None
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    unchanged: int = 0
+    withheld: int = 0
+
+
 class ManifestRef(_Message):
     """Where the manifest of a finished extraction lies.
 
@@ -190,6 +215,8 @@ class ManifestRef(_Message):
         counts: Kind to number of rows over all databases.
         parts: Number of files the manifest lists.
         total_bytes: Size of these files.
+        diff: What differs from the last complete run; null when there is none to compare with.
+        warnings: What is not complete or was held back, one sentence each; the manifest has all.
     """
 
     key: str
@@ -198,6 +225,8 @@ class ManifestRef(_Message):
     counts: dict[str, int]
     parts: int
     total_bytes: int
+    diff: DiffCounts | None = None
+    warnings: list[str] = Field(default_factory=list)
 
     @property
     def rows(self) -> int:
@@ -215,6 +244,8 @@ class ExtractionResult(_Message):
         counts: Kind to number of rows over all databases.
         parts: Number of files the manifest lists.
         total_bytes: Size of these files.
+        diff: What differs from the last complete run; null when there is none to compare with.
+        warnings: What is not complete or was held back, one sentence each; the manifest has all.
         results: Activities that are not the base's own, to what they returned.
     """
 
@@ -224,4 +255,6 @@ class ExtractionResult(_Message):
     counts: dict[str, int] = Field(default_factory=dict)
     parts: int = 0
     total_bytes: int = 0
+    diff: DiffCounts | None = None
+    warnings: list[str] = Field(default_factory=list)
     results: dict[str, Any] = Field(default_factory=dict)

@@ -86,7 +86,7 @@ class MetadataExtraction:
                 f"{self.source.dialect} has no statement for {kind}",
                 hint="set the SQL of this kind, or leave its fetch out",
             )
-        return Statement(self.source.statements[kind], parameters, self.source.orders.get(kind, ""))
+        return Statement(self.source.statements[kind], parameters, self.source.orders.get(kind))
 
     def fetch(self, kind: str) -> FetchResult:
         """Read one kind of every database; see `fetch_kind`.
@@ -97,6 +97,9 @@ class MetadataExtraction:
             InvalidInput: If there is no such kind.
         """
         known = kind_named(kind)
+        if kind not in self._statements and kind not in self.source.statements:
+            why = f"{self.source.dialect} has no {kind}"
+            return FetchResult.of(kind, []).model_copy(update={"not_applicable": why})
         statement = self.statement(kind)
         self.storage.delete(self.location.manifest)
         total = _Total(self._progress, self._stop)

@@ -45,7 +45,8 @@ def write_manifest(
     """
     assets = {(one.kind, scope.database): scope for one in transformed for scope in one.scopes}
     scopes = [scope for one in fetched for scope in one.scopes]
-    servers = {scope.source.server_id for scope in scopes}
+    sources = [scope.source for scope in scopes if scope.source is not None]
+    servers = {source.server_id for source in sources}
     if len(servers) > 1:
         raise Incomplete(
             f"the kinds were read from different servers: {', '.join(sorted(servers))}",
@@ -65,7 +66,7 @@ def write_manifest(
             "app": location.app,
             "workflow_type": location.workflow_type,
             "created_at": datetime.now(UTC),
-            "source": scopes[0].source.model_dump() if scopes else None,
+            "source": sources[0].model_dump() if sources else None,
             "filters": options.filters(),
             "scopes": [
                 _scope(scope, assets.get((scope.kind, scope.database)), options) for scope in scopes

@@ -142,7 +142,12 @@ class _Parser:
         import pyarrow as pa
         import pyarrow.csv as csv
 
-        types = {"text": pa.large_string(), "integer": pa.int64(), "boolean": pa.bool_()}
+        types = {
+            "text": pa.large_string(),
+            "integer": pa.int64(),
+            "boolean": pa.bool_(),
+            "list": pa.large_string(),  # as JSON; the transform makes an array of it
+        }
         self._names = list(columns)
         self._parse = csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False)
         self._convert = csv.ConvertOptions(

@@ -2,7 +2,7 @@
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,18 +21,48 @@ SOURCE_CHANGED = "SOURCE_CHANGED"
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """The order in which a statement's rows are read.
+
+    Attributes:
+        by: Expressions behind `ORDER BY`.
+        columns: Columns of the result that hold the values of these expressions; together they
+            name one row.
+        after: Condition that is true for the rows behind one row, whose values bind to
+            `after_0`, `after_1` and so on.
+    """
+
+    by: str
+    columns: tuple[str, ...]
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
     """A statement and what binds to its parameters.
 
     Attributes:
-        text: The SQL, with the driver's named placeholders.
+        text: The SQL, with the driver's named placeholders. Where there is an order, it ends in
+            its `WHERE` clause, so that a condition can be added.
         parameters: Values by name; never pasted into the text by hand.
-        order: `ORDER BY …` that the rows are read in; empty for whatever order they come in.
+        order: How the rows are ordered; None for whatever order they come in.
     """
 
     text: str
     parameters: Mapping[str, Any]
-    order: str = ""
+    order: Order | None = None
+
+    def behind(self, values: Sequence[Any]) -> "Statement":
+        """Return the statement for the rows behind one row.
+
+        Args:
+            values: What the row holds in the columns of the order.
+        """
+        assert self.order is not None, "rows without an order have no place to go on from"
+        bound = {f"after_{number}": value for number, value in enumerate(values)}
+        return Statement(
+            f"{self.text} AND {self.order.after}", {**self.parameters, **bound}, self.order
+        )
 
 
 class Session(ABC):
@@ -44,6 +74,8 @@ class Session(ABC):
     """The server's name of the snapshot."""
     taken_at: datetime
     """When the snapshot began, by the server's clock, UTC."""
+    visibility: str
+    """What the role can see: two runs of equal visibility miss the same objects, if any."""
 
     @abstractmethod
     def describe(self, statement: Statement) -> dict[str, ColumnType]:
@@ -84,8 +116,10 @@ class Source(ABC):
     """Name in errors and logs, for example `postgresql`."""
     statements: ClassVar[Mapping[str, str]]
     """Kind to the text of its statement, without an order."""
-    orders: ClassVar[Mapping[str, str]]
+    orders: ClassVar[Mapping[str, Order]]
     """Kind to the order of its statement, which makes equal content give equal files."""
+    database_in_names: ClassVar[bool] = True
+    """Whether qualified names begin with the database, or with the schema."""
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ from flowkeep.contracts.extraction import SourceInfo
 from flowkeep.errors import ConfigurationError
 from flowkeep.extraction.metadata.kinds import ColumnType
 from flowkeep.extraction.metadata.transport import copy_tables
-from flowkeep.extraction.sources.base import Session, Source, Statement
+from flowkeep.extraction.sources.base import Order, Session, Source, Statement
 from flowkeep.extraction.sources.limits import connection_slot
 from flowkeep.extraction.sources.postgresql_errors import (
     connection_error,
@@ -66,7 +66,7 @@ class PostgreSQLSource(Source):
 
     dialect: ClassVar[str] = "postgresql"
     statements: ClassVar[Mapping[str, str]] = STATEMENTS
-    orders: ClassVar[Mapping[str, str]] = ORDERS
+    orders: ClassVar[Mapping[str, Order]] = ORDERS
 
     @property
     def namespace(self) -> str:
@@ -186,6 +186,7 @@ class _PostgreSQLSession(Session):
             server = self._one(_SERVER_ID)[0] if may_identify else source.namespace
         self.snapshot = snapshot
         self.taken_at = began.astimezone(UTC)
+        self.visibility = "all"  # the catalogue shows every object to every role
         self.info = SourceInfo(
             server_id=server,
             version=version,
@@ -235,7 +236,8 @@ class _PostgreSQLSession(Session):
 
     def copy_text(self, statement: Statement) -> str:
         """Return the whole COPY statement that `tables` runs."""
-        return f"COPY ({self._text(statement)} {statement.order}) TO STDOUT (FORMAT csv)"
+        order = f" ORDER BY {statement.order.by}" if statement.order else ""
+        return f"COPY ({self._text(statement)}{order}) TO STDOUT (FORMAT csv)"
 
     def _text(self, statement: Statement) -> str:
         """Return the statement with its parameters as literals, quoted by the driver.

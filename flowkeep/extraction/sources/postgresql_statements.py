@@ -21,6 +21,8 @@ not give the same bytes twice.
 
 from collections.abc import Mapping
 
+from flowkeep.extraction.sources.base import Order
+
 _SCHEMA_IN_SCOPE = """
     n.nspname !~ '^pg_(toast_)?temp_[0-9]+$'
     AND n.nspname <> ALL (%(exclude)s::pg_catalog.text[])
@@ -187,11 +189,15 @@ STATEMENTS: Mapping[str, str] = {
 }
 """Kind to statement."""
 
-ORDERS: Mapping[str, str] = {
-    "databases": "ORDER BY b.oid",
-    "schemas": "ORDER BY n.oid",
-    "tables": "ORDER BY c.oid",
-    "columns": "ORDER BY a.attrelid, a.attnum",
-    "procedures": "ORDER BY p.oid",
+ORDERS: Mapping[str, Order] = {
+    "databases": Order("b.oid", ("database_oid",), "b.oid > %(after_0)s::pg_catalog.oid"),
+    "schemas": Order("n.oid", ("schema_oid",), "n.oid > %(after_0)s::pg_catalog.oid"),
+    "tables": Order("c.oid", ("table_oid",), "c.oid > %(after_0)s::pg_catalog.oid"),
+    "columns": Order(
+        "a.attrelid, a.attnum",
+        ("table_oid", "ordinal_position"),
+        "(a.attrelid, a.attnum) > (%(after_0)s::pg_catalog.oid, %(after_1)s::pg_catalog.int2)",
+    ),
+    "procedures": Order("p.oid", ("procedure_oid",), "p.oid > %(after_0)s::pg_catalog.oid"),
 }
 """Kind to the order of its statement."""
