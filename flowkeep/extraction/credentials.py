@@ -1,5 +1,6 @@
 """Credentials of a source system, as they come out of the secret store."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -17,26 +18,37 @@ from pydantic import (
 from flowkeep.errors import ConfigurationError
 from flowkeep.redaction import redact
 
+DIALECTS = {"postgres": "postgresql", "mariadb": "mysql", "sqlite3": "sqlite"}
+"""Other names of dialects, as URLs spell them."""
+_SERVERS = frozenset({"postgresql", "mysql"})
+_FILES = frozenset({"sqlite"})
+_SCHEME = re.compile(r"^(?P<dialect>[A-Za-z][A-Za-z0-9_.\-]*)(?:\+(?P<driver>[\w.\-]+))?:(?=//)")
+
 
 class SourceCredentials(BaseModel):
     """How to reach a source: single fields, or a URL that fields may override.
 
     Attributes:
-        host: Host name or address.
+        dialect: What kind of source it is, for example `mysql`: the scheme of the URL without
+            its driver, in one spelling; `postgresql` when neither says anything.
+        host: Host name or address; empty for a source that is a file.
         port: TCP port; null means the dialect's own.
         username: Role to log in as; `user` is accepted too.
         password: Its password; never shown.
-        database: Database to connect to first.
+        database: Database to connect to first; path of the file for SQLite.
+        url: The URL as it was given; only sources without fields of their own read it.
         extra: Further options of the driver, for example `sslmode` or `sslrootcert`.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
+    dialect: str = "postgresql"
     host: str = Field(default="", max_length=255)
     port: int | None = Field(default=None, ge=1, le=65535)
     username: str = Field(default="", validation_alias=AliasChoices("username", "user"))
     password: SecretStr = SecretStr("")
     database: str = Field(default="", validation_alias=AliasChoices("database", "dbname"))
+    url: SecretStr | None = None
     extra: dict[str, str | int | bool] = Field(default_factory=dict)
 
     @model_validator(mode="before")
@@ -51,13 +63,22 @@ class SourceCredentials(BaseModel):
             fields["extra"].setdefault("sslmode", fields["sslmode"])
         if isinstance(fields["extra"], dict) and "database" in fields["extra"]:
             fields.setdefault("database", fields["extra"].pop("database"))
+        if fields.get("dialect"):
+            fields["dialect"] = _dialect(str(fields["dialect"]))
         url = fields.pop("url", None)
         if url is None:
-            return fields
-        read = _read_url(url.get_secret_value() if isinstance(url, SecretStr) else str(url))
+            return {name: one for name, one in fields.items() if (name, one) != ("dialect", None)}
+        text = url.get_secret_value() if isinstance(url, SecretStr) else str(url)
+        read = _read_url(text)
+        if fields.get("dialect", read["dialect"]) != read["dialect"]:
+            raise ConfigurationError(
+                f"credentials.dialect is {fields['dialect']!r}, but credentials.url begins with "
+                f"that of {read['dialect']!r}",
+                hint="leave credentials.dialect out",
+            )
         options = read.pop("extra")
         given = {name: one for name, one in fields.items() if one not in (None, "", {})}
-        merged = {**read, **given}
+        merged = {**read, **given, "url": text}
         merged["extra"] = {**options, **fields["extra"]}
         return merged
 
@@ -84,10 +105,7 @@ class SourceCredentials(BaseModel):
                 for item in error.errors(include_input=False, include_url=False)
             )
             raise ConfigurationError(problems, hint="correct the stored credentials") from None
-        if not credentials.host:
-            raise ConfigurationError(
-                "credentials.host is missing", hint="pass host, or url=postgresql://user@host/name"
-            )
+        _check_place(credentials)
         return credentials
 
     def redact(self, text: str) -> str:
@@ -95,18 +113,56 @@ class SourceCredentials(BaseModel):
         return redact(text, [self.password.get_secret_value()])
 
 
+def _check_place(credentials: SourceCredentials) -> None:
+    """Require what names the source: a host, a file, or else any URL."""
+    if credentials.dialect in _FILES:
+        if credentials.host:
+            raise ConfigurationError(
+                f"credentials.url: a URL of {credentials.dialect} names no host; "
+                f"{credentials.host!r} stands where one would stand",
+                hint=f"write {credentials.dialect}:///relative/path or {credentials.dialect}:////full/path",
+            )
+        if not credentials.database:
+            raise ConfigurationError(
+                "credentials.database is missing: the path of the file",
+                hint=f"pass database, or url={credentials.dialect}:////full/path",
+            )
+    elif credentials.dialect in _SERVERS and not credentials.host:
+        raise ConfigurationError(
+            "credentials.host is missing",
+            hint=f"pass host, or url={credentials.dialect}://user@host/name",
+        )
+    elif not (credentials.host or credentials.database or credentials.url):
+        raise ConfigurationError(
+            f"credentials.url is missing: how to reach a source of {credentials.dialect}",
+            hint=f"pass url={credentials.dialect}://…",
+        )
+
+
+def _dialect(name: str) -> str:
+    """Return a dialect in the one spelling that we use, without its driver."""
+    name = name.partition("+")[0].lower()
+    return DIALECTS.get(name, name)
+
+
 def _read_url(url: str) -> dict[str, Any]:
-    parts = urlsplit(url)
+    scheme = _SCHEME.match(url)
+    dialect = _dialect(scheme["dialect"]) if scheme else "postgresql"
+    # Schemes of SQLAlchemy hold characters that the standard's do not, and would not be split off.
+    parts = urlsplit(f"source:{url[scheme.end() :]}" if scheme else url)
     try:
         port = parts.port
     except ValueError:
         raise ConfigurationError("credentials.url: the port is no number below 65536") from None
     options = dict(parse_qsl(parts.query))
+    # A file's path begins behind the third slash; one more slash makes it a full path.
+    path = parts.path.lstrip("/") if dialect in _SERVERS else parts.path.removeprefix("/")
     return {
+        "dialect": dialect,
         "host": unquote(parts.hostname or "") or options.pop("host", ""),
         "port": port or options.pop("port", None),
         "username": unquote(parts.username or "") or options.pop("user", ""),
         "password": unquote(parts.password or "") or options.pop("password", ""),
-        "database": unquote(parts.path.lstrip("/")) or options.pop("dbname", ""),
+        "database": unquote(path) or options.pop("dbname", ""),
         "extra": options,
     }

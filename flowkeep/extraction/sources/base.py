@@ -114,8 +114,6 @@ class Source(ABC):
 
     dialect: ClassVar[str]
     """Name in errors and logs, for example `postgresql`."""
-    statements: ClassVar[Mapping[str, str]]
-    """Kind to the text of its statement, without an order."""
     orders: ClassVar[Mapping[str, Order]]
     """Kind to the order of its statement, which makes equal content give equal files."""
     database_in_names: ClassVar[bool] = True
@@ -131,6 +129,15 @@ class Source(ABC):
         self.credentials = credentials
         self.max_connections = max_connections
         self.statement_timeout_seconds = statement_timeout_seconds
+
+    @property
+    @abstractmethod
+    def statements(self) -> Mapping[str, str]:
+        """Kind to the text of its statement, without an order; a class attribute will do.
+
+        A kind that is left out does not exist in sources of this dialect. Where that depends on
+        the server, asking for it may connect, and raise what `session` raises.
+        """
 
     @property
     @abstractmethod
