@@ -9,6 +9,7 @@ import pytest
 
 from flowkeep.clients.workflow import WorkflowClient
 from flowkeep.errors import RunFailed
+from flowkeep.extraction.metadata.kinds import KINDS
 from flowkeep.extraction.metadata.verify import verify_manifest
 from flowkeep.settings import Settings
 from flowkeep.storage import Storage
@@ -68,8 +69,9 @@ async def test_a_run_gives_what_the_package_gives(
     assert verify_manifest(files, found["key"]) == []
     manifest = orjson.loads(files.get(found["key"]))
     _, expected = extract(extraction_of(sample_url, Storage(files.url + "/direct")))
-    assert found["counts"] == {scope["kind"]: scope["planned"] for scope in expected["scopes"]}
-    for kind in found["counts"]:
+    counts = {scope["kind"]: scope["planned"] for scope in expected["scopes"]}
+    assert found["counts"] == dict.fromkeys(KINDS, 0) | counts
+    for kind in counts:
         ours, theirs = scope_of(manifest, kind), scope_of(expected, kind)
         assert [p["sha256"] for p in ours["parts"]] == [p["sha256"] for p in theirs["parts"]]
         assert [p["digest"] for p in ours["assets"]["parts"]] == [

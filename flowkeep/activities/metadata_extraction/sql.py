@@ -3,12 +3,13 @@
 import asyncio
 import inspect
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
 from temporalio import activity
 
 from flowkeep.activities.base import ActivitiesInterface
+from flowkeep.activities.metadata_extraction.fetches import Arguments, KindFetches
 from flowkeep.contracts import CheckResult, PreflightResult
 from flowkeep.contracts.extraction import FetchResult, FinishResult, TransformResult
 from flowkeep.errors import ConfigurationError, Incomplete
@@ -18,39 +19,26 @@ from flowkeep.extraction.metadata.extraction import MetadataExtraction
 from flowkeep.extraction.metadata.keys import RunLocation
 from flowkeep.extraction.metadata.transform import Transformer
 from flowkeep.extraction.options import ExtractionOptions
-from flowkeep.extraction.sources.postgresql import PostgreSQLSource
+from flowkeep.extraction.sources.registry import source_class
 
 T = TypeVar("T")
 
-Arguments = dict[str, Any]
 
-
-class BaseSQLMetadataExtractionActivities(ActivitiesInterface):
+class BaseSQLMetadataExtractionActivities(KindFetches):
     """Reads the catalogue of a SQL database; the arguments say which.
 
     The arguments hold `credentials` (see `SourceCredentials`) and, where the defaults do not fit,
     `metadata` (see `ExtractionOptions`). Every activity takes them as its only argument.
 
     Attributes:
-        client_class: Class of the source, a `Source`.
+        client_class: Class of the source, a `Source`; None takes the one of the credentials' URL.
         handler_class: Class that checks and browses the source, a `HandlerInterface`.
         transformer_class: Class that makes entities of raw rows, a `Transformer`.
-        fetch_database_sql: SQL that replaces the source's own for databases.
-        fetch_schema_sql: The same for schemas.
-        fetch_table_sql: The same for tables and views.
-        fetch_column_sql: The same for columns.
-        fetch_procedure_sql: The same for functions and procedures.
     """
 
-    client_class: ClassVar[type[Any] | None] = PostgreSQLSource
+    client_class: ClassVar[type[Any] | None] = None
     handler_class: ClassVar[type[Any] | None] = SQLHandler
     transformer_class: ClassVar[type[Any] | None] = Transformer
-
-    fetch_database_sql: ClassVar[str | None] = None
-    fetch_schema_sql: ClassVar[str | None] = None
-    fetch_table_sql: ClassVar[str | None] = None
-    fetch_column_sql: ClassVar[str | None] = None
-    fetch_procedure_sql: ClassVar[str | None] = None
 
     base_activities: ClassVar[frozenset[str]] = ActivitiesInterface.base_activities | {
         "finish_extraction"
@@ -64,44 +52,20 @@ class BaseSQLMetadataExtractionActivities(ActivitiesInterface):
             workflow_args: The arguments of the run.
         """
         arguments = await self._resolved(workflow_args)
-        handler = _required(self, "handler_class").create(
-            self.services.storage,
-            self._location().prefix,
-            self.client_class,
-            self.services.settings.worker.max_connections_per_source,
-        )
+        credentials = arguments.get("credentials") or {}
         try:
-            await self._call(handler.load, arguments.get("credentials") or {})
+            handler = _required(self, "handler_class").create(
+                self.services.storage,
+                self._location().prefix,
+                self.source_class(SourceCredentials.read(credentials)),
+                self.services.settings.worker.max_connections_per_source,
+            )
+            await self._call(handler.load, credentials)
         except ConfigurationError as error:
             check = CheckResult(name="credentials", ok=False, message=str(error))
             return PreflightResult(checks=[check])
         result: PreflightResult = await self._call(handler.preflight_check, arguments)
         return result
-
-    @activity.defn(name="fetch_databases")
-    async def fetch_databases(self, workflow_args: Arguments) -> FetchResult | None:
-        """Fetch the databases that are in the scope."""
-        return await self.fetch("databases", workflow_args)
-
-    @activity.defn(name="fetch_schemas")
-    async def fetch_schemas(self, workflow_args: Arguments) -> FetchResult | None:
-        """Fetch schemas."""
-        return await self.fetch("schemas", workflow_args)
-
-    @activity.defn(name="fetch_tables")
-    async def fetch_tables(self, workflow_args: Arguments) -> FetchResult | None:
-        """Fetch tables, views, materialised views, partitioned and foreign tables."""
-        return await self.fetch("tables", workflow_args)
-
-    @activity.defn(name="fetch_columns")
-    async def fetch_columns(self, workflow_args: Arguments) -> FetchResult | None:
-        """Fetch columns."""
-        return await self.fetch("columns", workflow_args)
-
-    @activity.defn(name="fetch_procedures")
-    async def fetch_procedures(self, workflow_args: Arguments) -> FetchResult | None:
-        """Fetch functions, procedures and aggregates."""
-        return await self.fetch("procedures", workflow_args)
 
     @activity.defn(name="transform_data")
     async def transform_data(self, workflow_args: Arguments) -> TransformResult | None:
@@ -142,16 +106,16 @@ class BaseSQLMetadataExtractionActivities(ActivitiesInterface):
 
         return await self._extract(workflow_args, finish)
 
-    async def fetch(self, kind: str, workflow_args: Arguments) -> FetchResult | None:
-        """Fetch one kind; what the activities of single kinds call.
+    def source_class(self, credentials: SourceCredentials) -> type[Any]:
+        """Return the class of the source: `client_class`, else the one of the URL's scheme.
 
         Args:
-            kind: For example `tables`.
-            workflow_args: The arguments of the run.
-
-        Returns:
-            References and counts. An override may return None: the kind is left out.
+            credentials: How to reach it.
         """
+        return self.client_class or source_class(credentials)
+
+    async def fetch(self, kind: str, workflow_args: Arguments) -> FetchResult | None:
+        """Fetch one kind; see `KindFetches.fetch`."""
         return await self._extract(workflow_args, lambda job: job.fetch(kind))
 
     async def _extract(
@@ -177,9 +141,9 @@ class BaseSQLMetadataExtractionActivities(ActivitiesInterface):
     def _extraction(self, arguments: Arguments, stop: threading.Event) -> MetadataExtraction:
         services = self.services
         options = ExtractionOptions.read(arguments.get("metadata"))
-        source_class = _required(self, "client_class")
-        source = source_class(
-            SourceCredentials.read(arguments.get("credentials") or {}),
+        credentials = SourceCredentials.read(arguments.get("credentials") or {})
+        source = self.source_class(credentials)(
+            credentials,
             max_connections=services.settings.worker.max_connections_per_source,
             statement_timeout_seconds=options.statement_timeout_seconds,
         )
@@ -188,21 +152,12 @@ class BaseSQLMetadataExtractionActivities(ActivitiesInterface):
             services.storage,
             self._location(),
             options,
-            statements=self._statements(),
+            statements=self.own_statements(),
+            kinds=self.kinds(),
             transformer_class=_required(self, "transformer_class"),
             stop=stop,
             progress=lambda rows, size: self.progress(rows=rows, bytes=size),
         )
-
-    def _statements(self) -> Mapping[str, str]:
-        texts = {
-            "databases": self.fetch_database_sql,
-            "schemas": self.fetch_schema_sql,
-            "tables": self.fetch_table_sql,
-            "columns": self.fetch_column_sql,
-            "procedures": self.fetch_procedure_sql,
-        }
-        return {kind: text for kind, text in texts.items() if text is not None}
 
     def _location(self) -> RunLocation:
         run = self.services.run

@@ -15,7 +15,7 @@ from flowkeep.errors import ConfigurationError, SourceUnavailable
 from flowkeep.extraction.metadata.assets import write_assets
 from flowkeep.extraction.metadata.fetch import fetch_kind
 from flowkeep.extraction.metadata.keys import RunLocation
-from flowkeep.extraction.metadata.kinds import Kind, kind_named
+from flowkeep.extraction.metadata.kinds import KINDS, Kind, kind_named
 from flowkeep.extraction.metadata.manifest import write_manifest
 from flowkeep.extraction.metadata.orphans import find_orphans
 from flowkeep.extraction.metadata.parts import Progress
@@ -39,6 +39,7 @@ class MetadataExtraction:
         location: Folder of the run.
         options: Which part of the server.
         statements: Kind to SQL that replaces the source's own.
+        kinds: All kinds by name.
         transformer_class: Makes entities of raw rows.
         stop: Ends the work when set.
         progress: Called with rows and file bytes so far.
@@ -52,6 +53,7 @@ class MetadataExtraction:
         options: ExtractionOptions,
         *,
         statements: Mapping[str, str] | None = None,
+        kinds: Mapping[str, Kind] = KINDS,
         transformer_class: type[Transformer] = Transformer,
         stop: threading.Event | None = None,
         progress: Progress | None = None,
@@ -61,6 +63,7 @@ class MetadataExtraction:
         self.location = location
         self.options = options
         self._statements = dict(statements or {})
+        self._kinds = kinds
         self._transformer = transformer_class(
             EntityContext(options.namespace or source.namespace, location.run_id)
         )
@@ -96,7 +99,7 @@ class MetadataExtraction:
         Raises:
             InvalidInput: If there is no such kind.
         """
-        known = kind_named(kind)
+        known = kind_named(kind, self._kinds)
         if kind not in self._statements and kind not in self.source.statements:
             why = f"{self.source.dialect} has no {kind}"
             return FetchResult.of(kind, []).model_copy(update={"not_applicable": why})
@@ -132,7 +135,7 @@ class MetadataExtraction:
 
     def transform(self, fetched: FetchResult) -> TransformResult:
         """Make entities of one kind of every database; see `write_assets`."""
-        known = kind_named(fetched.kind)
+        known = kind_named(fetched.kind, self._kinds)
         total = _Total(self._progress, self._stop)
         scopes = []
         for scope in fetched.scopes:

@@ -29,6 +29,12 @@ FETCHES = {
     "fetch_tables": "tables",
     "fetch_columns": "columns",
     "fetch_procedures": "procedures",
+    "fetch_constraints": "constraints",
+    "fetch_indexes": "indexes",
+    "fetch_sequences": "sequences",
+    "fetch_triggers": "triggers",
+    "fetch_types": "types",
+    "fetch_view_dependencies": "view_dependencies",
 }
 """Activities that fetch, and the kind each one fetches."""
 
@@ -52,9 +58,12 @@ class BaseSQLMetadataExtractionWorkflow(WorkflowInterface):
 
     activities_cls: type[ActivitiesInterface] = BaseSQLMetadataExtractionActivities
     fetches: ClassVar[dict[str, str]] = FETCHES
+    """Activities that fetch; those of the activity class's `extra_kinds` are added."""
 
     def __init__(self) -> None:
         super().__init__()
+        extra = getattr(self.activities_cls, "extra_kinds", ())
+        self._fetches = {**self.fetches, **{f"fetch_{kind.name}": kind.name for kind in extra}}
         self._arguments: dict[str, Any] = {}
         self._fetched: dict[str, FetchResult] = {}
         self._transformed: dict[str, TransformResult] = {}
@@ -77,6 +86,12 @@ class BaseSQLMetadataExtractionWorkflow(WorkflowInterface):
             sql.fetch_columns,
             sql.fetch_procedures,
             sql.transform_data,
+            sql.fetch_constraints,
+            sql.fetch_indexes,
+            sql.fetch_sequences,
+            sql.fetch_triggers,
+            sql.fetch_types,
+            sql.fetch_view_dependencies,
         ]
 
     async def run(self, workflow_config: Any) -> ExtractionResult:
@@ -115,7 +130,7 @@ class BaseSQLMetadataExtractionWorkflow(WorkflowInterface):
         return [stage for stage in stages if stage]
 
     def _is_own(self, name: str) -> bool:
-        return name in self.fetches or name == TRANSFORM
+        return name in self._fetches or name == TRANSFORM
 
     async def _run_stage(self, names: list[str], arguments: Any) -> None:
         work = []
@@ -123,14 +138,14 @@ class BaseSQLMetadataExtractionWorkflow(WorkflowInterface):
             self._transforms = True
             work = [self._transform(kind) for kind in self._fetched]
         for name in dict.fromkeys(names):
-            if name in self.fetches:
+            if name in self._fetches:
                 work.append(self._fetch(name))
             elif name != TRANSFORM:
                 work.append(self._execute_other(name, arguments))
         await self.gather(*work)
 
     async def _fetch(self, name: str) -> None:
-        kind = self.fetches[name]
+        kind = self._fetches[name]
         found = await self.execute(name, self._arguments)
         if found is None:
             workflow.logger.warning("%s returned nothing: %s are left out", name, kind)
@@ -140,6 +155,8 @@ class BaseSQLMetadataExtractionWorkflow(WorkflowInterface):
             await self._transform(kind)
 
     async def _transform(self, kind: str) -> None:
+        if self._fetched[kind].not_applicable is not None:
+            return
         fetched = self._fetched[kind].model_dump(mode="json")
         found = await self.execute(TRANSFORM, {**self._arguments, "kind": kind, "fetched": fetched})
         if found is not None:
@@ -157,14 +174,14 @@ class BaseSQLMetadataExtractionWorkflow(WorkflowInterface):
                 manifest = finished.manifest.model_dump()
                 return ExtractionResult(**manifest, results=self._results)
             again = [
-                name for name, kind in self.fetches.items() if kind in finished.orphans.refetch
+                name for name, kind in self._fetches.items() if kind in finished.orphans.refetch
             ]
             workflow.logger.warning("read again: %s", "; ".join(finished.orphans.findings))
             await self.gather(*(self._fetch(name) for name in again))
         raise AssertionError("the last try either ends or raises")
 
     async def _try_to_finish(self, *, last: bool) -> FinishResult:
-        kinds = [kind for kind in self.fetches.values() if kind in self._fetched]
+        kinds = [kind for kind in self._fetches.values() if kind in self._fetched]
         made = [kind for kind in kinds if kind in self._transformed]
         found = await self.execute(
             FINISH,
