@@ -1,0 +1,316 @@
+"""What a run is compared with: the last complete run of the same scope.
+
+Every finished run puts one small object, which lists its complete scopes, into the folder
+`{tenant}/{app}/{workflow_type}/baselines/{scope key}/`. Nobody ever changes an object of another
+run, so runs that end at the same time cannot undo each other, and the order is that of the
+snapshots, not that of the ends: a run that began earlier and ended later never becomes the base.
+Only the newest few of a scope are kept.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Self
+
+import orjson
+
+from flowkeep.contracts.extraction import KindResult
+from flowkeep.errors import NotFound
+from flowkeep.extraction.metadata.keys import RunLocation, safe_segment
+from flowkeep.extraction.options import ExtractionOptions
+from flowkeep.storage import Storage
+
+SCHEMA = 1
+"""Version of the objects' shape; those of another one are not read."""
+KEEP = 5
+"""Runs of a scope that stay listed: when the newest has been deleted, the next one serves."""
+
+NO_BASE = "there is no earlier complete run of this scope"
+
+
+@dataclass(frozen=True, slots=True)
+class BaseScope:
+    """One kind of one database, as a complete run before found it.
+
+    Attributes:
+        run_id: The run.
+        manifest: Key of its manifest.
+        inputs: What the manifest was made of; another value means that the run was repeated.
+        taken_at: When the snapshot began, by the source's clock.
+        role: Role of the session.
+        visibility: What the role could see.
+        rows: Objects in the scope.
+        entity_schema: Version of the entities' content.
+        assets: Keys of the Parquet files with the entities, in order; empty when there were none.
+    """
+
+    run_id: str
+    manifest: str
+    inputs: str
+    taken_at: datetime
+    role: str | None
+    visibility: str
+    rows: int
+    entity_schema: int
+    assets: tuple[str, ...] = ()
+
+
+class Baseline:
+    """The complete runs of one scope key that this run can be compared with.
+
+    Attributes:
+        problems: One sentence per object that could not be read; such a run is no base.
+    """
+
+    def __init__(self, storage: Storage, folder: str, run_id: str) -> None:
+        self._storage = storage
+        self._folder = folder
+        self._run_id = run_id
+        self._manifests: dict[str, dict[str, Any] | None] = {}
+        self.problems: list[str] = []
+        self._entries = list(self._read())
+
+    @classmethod
+    def find(cls, storage: Storage, location: RunLocation, key: str) -> Self:
+        """Read what earlier runs left.
+
+        Args:
+            storage: Where the runs lie.
+            location: Folder of the run that looks for a base; it is never its own.
+            key: What `scope_key` returned.
+
+        Raises:
+            SourceUnavailable: If the store cannot be reached now.
+        """
+        return cls(storage, baseline_folder(location, key), location.run_id)
+
+    def of(self, scope: KindResult) -> BaseScope | None:
+        """Return the base of a scope: the newest complete one with a snapshot before this one.
+
+        One that was seen with the same role and visibility goes before newer ones that were not.
+        A run whose manifest is gone, or that has been repeated since, is no base.
+
+        Args:
+            scope: What was fetched now.
+        """
+        earlier = [
+            one
+            for one in self._scopes(scope.kind, scope.database)
+            if one.run_id != self._run_id and one.taken_at <= scope.taken_at
+        ]
+        role = scope.source.role if scope.source else None
+        earlier.sort(
+            key=lambda one: (
+                (one.role, one.visibility) == (role, scope.visibility),
+                one.taken_at,
+                one.run_id,
+            ),
+            reverse=True,
+        )
+        for one in earlier:
+            manifest = self._manifest(one)
+            if manifest is not None:
+                return _with_assets(one, manifest, scope)
+        return None
+
+    def still_there(self, base: BaseScope) -> bool:
+        """Return whether a base's manifest is the one that was read.
+
+        A run takes its manifest back before it writes files again, so a yes after the files have
+        been read means that they were the manifest's.
+        """
+        try:
+            found = orjson.loads(self._storage.get(base.manifest))
+        except (NotFound, orjson.JSONDecodeError):
+            return False
+        return bool(found.get("inputs") == base.inputs)
+
+    def forget(self, base: BaseScope) -> None:
+        """Leave a run out from now on, because it is no longer there."""
+        self._manifests[base.manifest] = None
+
+    def gone_databases(self, selection: list[str], databases: Iterable[str]) -> dict[str, int]:
+        """Return the databases of the newest run before that this run does not have.
+
+        Args:
+            selection: How this run chose its databases; a run that chose otherwise says nothing.
+            databases: Databases of this run.
+
+        Returns:
+            Name to number of objects.
+        """
+        others = [one for one in self._entries if one["run_id"] != self._run_id]
+        newest = max(others, key=_newest, default=None)
+        if newest is None or newest["selection"] != selection:
+            return {}
+        here, found = set(databases), dict[str, int]()
+        for one in newest["scopes"]:
+            if one["database"] not in here:
+                found[one["database"]] = found.get(one["database"], 0) + one["rows"]
+        return found
+
+    def advance(self, entry: Mapping[str, Any]) -> None:
+        """List this run's complete scopes, once its manifest has been written.
+
+        Writes the same object again when called again. Entries that are among the newest of no
+        scope are deleted.
+
+        Args:
+            entry: What `baseline_entry` returned.
+
+        Raises:
+            SourceUnavailable: If the store cannot be reached now.
+        """
+        key = f"{self._folder}/{safe_segment(self._run_id)}.json"
+        if not entry["scopes"]:
+            self._storage.delete(key)  # of a time before the run was reset
+            return
+        self._storage.put(key, orjson.dumps(entry))
+        kept = [one for one in self._entries if one["run_id"] != self._run_id]
+        current = orjson.loads(orjson.dumps(entry))
+        for old in _superseded([*kept, current]):
+            self._storage.delete(f"{self._folder}/{safe_segment(old)}.json")
+
+    def _read(self) -> Iterator[dict[str, Any]]:
+        for stored in list(self._storage.list(self._folder)):
+            try:
+                entry = orjson.loads(self._storage.get(stored.key))
+                if entry["schema"] == SCHEMA:
+                    _check(entry)
+                    yield entry
+            except NotFound:
+                continue  # another run has just cleaned up
+            except (ValueError, KeyError, TypeError) as error:
+                self.problems.append(
+                    f"{stored.key} cannot be read ({error}): this run is not compared with the run "
+                    "it stands for; delete the object to silence this"
+                )
+
+    def _scopes(self, kind: str, database: str) -> Iterator[BaseScope]:
+        for entry in self._entries:
+            for one in entry["scopes"]:
+                if (one["kind"], one["database"]) == (kind, database):
+                    yield BaseScope(
+                        run_id=entry["run_id"],
+                        manifest=entry["manifest"],
+                        inputs=entry["inputs"],
+                        taken_at=datetime.fromisoformat(one["taken_at"]),
+                        role=one["role"],
+                        visibility=one["visibility"],
+                        rows=one["rows"],
+                        entity_schema=entry["entity_schema"],
+                    )
+
+    def _manifest(self, base: BaseScope) -> dict[str, Any] | None:
+        if base.manifest not in self._manifests:
+            try:
+                found = orjson.loads(self._storage.get(base.manifest))
+            except NotFound:
+                found = None
+            except orjson.JSONDecodeError as error:
+                self.problems.append(f"{base.manifest} cannot be read: {error}")
+                found = None
+            if found is not None and found.get("inputs") != base.inputs:
+                found = None
+            self._manifests[base.manifest] = found
+        return self._manifests[base.manifest]
+
+
+def scope_key(namespace: str, options: ExtractionOptions) -> str:
+    """Return what names a scope: runs with equal keys look at the same part of the same source.
+
+    Which databases are read does not count, because each is compared for itself.
+
+    Args:
+        namespace: First part of every qualified name.
+        options: What was asked for.
+
+    Returns:
+        16 hexadecimal digits.
+    """
+    return scope_key_of(namespace, options.filters())
+
+
+def scope_key_of(namespace: str, filters: Mapping[str, Any]) -> str:
+    """Return the same from a manifest's namespace and filters."""
+    within = {name: value for name, value in filters.items() if name != "databases"}
+    text = orjson.dumps([namespace, within], option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(text).hexdigest()[:16]
+
+
+def baseline_folder(location: RunLocation, key: str) -> str:
+    """Return the folder of the baseline objects of one scope key."""
+    return f"{location.prefix.rpartition('/')[0]}/baselines/{key}"
+
+
+def baseline_entry(manifest: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Return what a finished run leaves for later ones.
+
+    Only complete scopes with entities are in it, and none whose removals were withheld: those are
+    compared with the same base again, until somebody has looked at them.
+
+    Args:
+        manifest: Content of the run's manifest.
+        key: Key of the manifest.
+    """
+    return {
+        "schema": SCHEMA,
+        "run_id": manifest["run_id"],
+        "manifest": key,
+        "inputs": manifest["inputs"],
+        "entity_schema": manifest["entity_schema"],
+        "selection": manifest["databases"],
+        "scopes": [
+            {
+                "kind": scope["kind"],
+                "database": scope["database"],
+                "taken_at": scope["taken_at"],
+                "role": scope["role"],
+                "visibility": scope["visibility"],
+                "rows": scope["written"],
+            }
+            for scope in manifest["scopes"]
+            if scope["status"] == "complete"
+            and scope["assets"] is not None
+            and not scope["diff"]["withheld"]
+        ],
+    }
+
+
+def _check(entry: dict[str, Any]) -> None:
+    """Touch every field, so that an object of another shape is noticed here."""
+    if not entry["scopes"]:
+        raise ValueError("it lists no scopes")
+    for name in ("run_id", "manifest", "inputs", "entity_schema", "selection"):
+        entry[name]
+    for one in entry["scopes"]:
+        if datetime.fromisoformat(one["taken_at"]).tzinfo is None:
+            raise ValueError("a time has no zone")
+        for name in ("kind", "database", "role", "visibility", "rows"):
+            one[name]
+
+
+def _with_assets(base: BaseScope, manifest: Mapping[str, Any], scope: KindResult) -> BaseScope:
+    keys = [
+        part["key"]
+        for one in manifest["scopes"]
+        if (one["kind"], one["database"]) == (scope.kind, scope.database)
+        for part in one["assets"]["parts"]
+    ]
+    return replace(base, assets=tuple(key for key in keys if key.endswith(".parquet")))
+
+
+def _newest(entry: Mapping[str, Any]) -> datetime:
+    return max(datetime.fromisoformat(one["taken_at"]) for one in entry["scopes"])
+
+
+def _superseded(entries: list[dict[str, Any]]) -> list[str]:
+    """Return the runs that are not among the newest `KEEP` of any scope."""
+    times: dict[tuple[str, str], list[tuple[datetime, str]]] = {}
+    for entry in entries:
+        for one in entry["scopes"]:
+            place = times.setdefault((one["kind"], one["database"]), [])
+            place.append((datetime.fromisoformat(one["taken_at"]), entry["run_id"]))
+    needed = {run for place in times.values() for _, run in sorted(place)[-KEEP:]}
+    return [entry["run_id"] for entry in entries if entry["run_id"] not in needed]
