@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import tempfile
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Self
 
@@ -37,6 +38,9 @@ def write_assets(
     raw: KindResult,
     transformer: Transformer,
     progress: Progress | None = None,
+    *,
+    done: Sequence[Sequence[PartInfo]] = (),
+    stored: Callable[[Sequence[PartInfo]], None] | None = None,
 ) -> KindAssets:
     """Transform the raw parts of one kind of one database.
 
@@ -47,19 +51,22 @@ def write_assets(
         raw: What fetching it returned.
         transformer: Makes the entities.
         progress: Called after each slice with entities and file bytes so far.
+        done: Files of the first raw parts, as an earlier attempt stored them: not made again.
+        stored: Called with the files of each raw part once they are stored.
 
     Raises:
         Incomplete: If the entities are not as many as the raw rows.
     """
-    parts: list[PartInfo] = []
-    read = written = stored = 0
-    for number, source in enumerate(raw.parts):
+    parts = [part for made in done for part in made]
+    read = written = sum(source.rows for source in raw.parts[: len(done)])
+    size = sum(part.bytes for part in parts)
+    for number, source in enumerate(raw.parts[len(done) :], start=len(done)):
         with _AssetFiles() as files:
             for table in read_tables(storage, source.key):
                 for start in range(0, table.num_rows, _SLICE_ROWS):
                     files.write(kind, table.slice(start, _SLICE_ROWS), transformer)
                     if progress is not None:
-                        progress(written + files.lines, stored + files.bytes)
+                        progress(written + files.lines, size + files.bytes)
             keys = {
                 suffix: location.part("assets", kind.name, raw.database, number, suffix)
                 for suffix in ("jsonl.zst", "parquet")
@@ -74,7 +81,9 @@ def write_assets(
         parts += made
         read += files.read
         written += files.lines
-        stored += sum(part.bytes for part in made)
+        size += sum(part.bytes for part in made)
+        if stored is not None:
+            stored(made)
     folder = location.scope("assets", kind.name, raw.database)
     delete_others(storage, folder, {part.key for part in parts})
     return KindAssets(
