@@ -113,6 +113,15 @@ class TelemetrySettings(_Group):
     """A level of the standard library's logging."""
 
 
+class SourceSettings(_Group):
+    """The source system that `flowkeep extract` reads when its command line names none."""
+
+    url: SecretStr | None = None
+    """postgresql://user:password@host:port/database, mysql://…, sqlite:///file or another."""
+    password: SecretStr | None = None
+    """Password of the role in the URL; it beats the one in the URL."""
+
+
 class DemoSettings(_Group):
     """What `flowkeep demo` extracts."""
 
@@ -129,6 +138,7 @@ class Settings(_Group):
     recorder: RecorderSettings = RecorderSettings()
     storage: StorageSettings = StorageSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    source: SourceSettings = SourceSettings()
     demo: DemoSettings = DemoSettings()
 
     @classmethod

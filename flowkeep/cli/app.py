@@ -126,6 +126,7 @@ _NOUNS = {
     "db": ("flowkeep.cli.db:db", "Create and inspect the ledger's schema."),
     "demo": ("flowkeep.cli.demo:demo", "Extract a sample database's metadata, from zero."),
     "dev": ("flowkeep.cli.dev:dev", "Run PostgreSQL and Temporal locally until Ctrl-C."),
+    "extract": ("flowkeep.cli.extract:extract", "Extract metadata, compare and verify it."),
     "run": ("flowkeep.cli.run:run", "Start, list, inspect, watch and steer runs."),
     "state": ("flowkeep.cli.state:state", "Read and write named state."),
     "worker": ("flowkeep.cli.worker:worker", "Run workers."),

@@ -113,7 +113,7 @@ async def _extract(invocation: Invocation, settings: Settings, source: str) -> R
 async def _follow(invocation: Invocation, handle: RunHandle) -> Run:
     """Follow the run; when interrupted, cancel it, because its worker ends with this process."""
     try:
-        return await follow(invocation, handle, show=not invocation.json)
+        return await follow(invocation, handle, show=not invocation.json, goes_on=False)
     except asyncio.CancelledError:
         with suppress(Exception):
             async with asyncio.timeout(_CANCEL_SECONDS):

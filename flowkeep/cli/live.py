@@ -16,6 +16,7 @@ from flowkeep.cli.output import console, plain, show, show_bytes, show_seconds
 from flowkeep.contracts.progress import RunProgress
 
 _MOST_NAMES = 8
+_MOST_TASKS = 14
 
 
 class Nothing:
@@ -110,6 +111,9 @@ def snapshot(progress: RunProgress) -> dict[str, Any]:
         "bytes": progress.bytes,
         "rows_per_second": round(progress.rows_per_second, 3),
         "bytes_per_second": round(progress.bytes_per_second, 3),
+        "amounts": {
+            name: {"rows": rows, "bytes": size} for name, (rows, size) in progress.amounts.items()
+        },
         "current": progress.current,
         "elapsed_seconds": round(progress.elapsed_seconds, 3),
         **({"run": plain(run)} if run.status.terminal else {}),
@@ -150,10 +154,28 @@ def draw(progress: RunProgress) -> Group:
     )
     facts = f"{progress.tasks_running} running, {progress.tasks_failed} failed, "
     facts += ", ".join([f"{progress.attempts} attempts", *_amounts(progress)])
-    lines = [Text(facts)]
+    lines: list[Text | Table] = [Text(facts)]
+    if len(progress.amounts) > 1:
+        lines.append(_by_task(progress))
     if progress.current:
         lines.append(Text(f"now: {_names(progress.current)}", style="dim"))
     return Group(head, bar, *lines)
+
+
+def _by_task(progress: RunProgress) -> Table:
+    """Return rows and bytes of the tasks that reported most of them."""
+    most = sorted(progress.amounts.items(), key=lambda one: one[1], reverse=True)
+    shown = {name for name, _ in most[:_MOST_TASKS]}
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column()
+    grid.add_column(justify="right")
+    grid.add_column(justify="right")
+    for name, (rows, size) in progress.amounts.items():
+        if name in shown:
+            style = "" if name in progress.current else "dim"
+            cells = (f"  {show(name)}", f"{rows:,} rows", show_bytes(size))
+            grid.add_row(*(Text(cell, style=style) for cell in cells))
+    return grid
 
 
 def _amounts(progress: RunProgress) -> list[str]:

@@ -53,6 +53,7 @@ async def follow(
     handle: "RunHandle",
     *,
     show: bool = True,
+    goes_on: bool = True,
     interval_seconds: float = INTERVAL_SECONDS,
 ) -> "Run":
     """Follow a run until it ends and return it as the ledger has it then.
@@ -64,6 +65,7 @@ async def follow(
         invocation: The output format.
         handle: The run.
         show: Whether to show the progress at all.
+        goes_on: Whether the run goes on when the following is interrupted.
         interval_seconds: Seconds between two looks.
     """
     from flowkeep.cli.live import Lines, Live, Nothing, snapshot
@@ -84,7 +86,8 @@ async def follow(
                 display.update(progress)
                 last = progress
         except asyncio.CancelledError:
-            click.echo(f"The run goes on: flowkeep run watch {handle.run_id}", err=True)
+            if goes_on:
+                click.echo(f"The run goes on: flowkeep run watch {handle.run_id}", err=True)
             raise
     assert last is not None, "a watch yields at least the end"
     return last.run

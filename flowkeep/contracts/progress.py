@@ -1,6 +1,6 @@
 """How far a run is, computed from its ledger rows and from what Temporal says of this moment."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -47,6 +47,8 @@ class RunProgress:
         bytes: Bytes that finished tasks reported, plus those of running ones so far.
         current: Names of the tasks that have not ended, in alphabetical order.
         elapsed_seconds: From start (or creation) to end (or now).
+        amounts: Rows and bytes by name of the task, over all tasks of that name, for those that
+            reported any.
     """
 
     run: Run
@@ -59,6 +61,7 @@ class RunProgress:
     bytes: int = 0
     current: list[str] = field(default_factory=list)
     elapsed_seconds: float = 0.0
+    amounts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def rows_per_second(self) -> float:
@@ -85,8 +88,16 @@ def compute_progress(
         now: The moment of the snapshot, aware.
     """
     open_now = {} if run.status.terminal else {one.activity_id: one for one in pending}
-    done = failed = attempts = rows = size = 0
+    done = failed = attempts = 0
     running: list[str] = []
+    amounts: dict[str, tuple[int, int]] = {}
+
+    def add(name: str, reported: Any) -> None:
+        rows, size = measure(reported)
+        if rows or size:
+            before = amounts.get(name, (0, 0))
+            amounts[name] = (before[0] + rows, before[1] + size)
+
     for task in tasks:
         if task.superseded:
             continue
@@ -96,17 +107,16 @@ def compute_progress(
         attempts += max(task.attempt, _begun(current))
         if current is not None or not task.status.terminal:
             running.append(task.task_name)
-            counted = measure(list(current.heartbeat)) if current is not None else (0, 0)
+            if current is not None:
+                add(task.task_name, list(current.heartbeat))
         else:
             failed += task.status in _FAILED
             done += task.status not in _FAILED
-            counted = measure(task.output)
-        rows, size = rows + counted[0], size + counted[1]
+            add(task.task_name, task.output)
     for activity in open_now.values():  # no attempt has been recorded yet
         running.append(activity.name)
         attempts += _begun(activity)
-        counted = measure(list(activity.heartbeat))
-        rows, size = rows + counted[0], size + counted[1]
+        add(activity.name, list(activity.heartbeat))
     begin = run.started_at or run.created_at
     return RunProgress(
         run=run,
@@ -115,10 +125,11 @@ def compute_progress(
         tasks_running=len(running),
         tasks_failed=failed,
         attempts=attempts,
-        rows=rows,
-        bytes=size,
+        rows=sum(rows for rows, _ in amounts.values()),
+        bytes=sum(size for _, size in amounts.values()),
         current=sorted(running),
         elapsed_seconds=max(0.0, ((run.finished_at or now) - begin).total_seconds()),
+        amounts=amounts,
     )
 
 

@@ -1,0 +1,21 @@
+"""`flowkeep extract`: metadata of a source, and what finished extractions left."""
+
+import click
+
+from flowkeep.cli.lazy import LazyGroup
+
+_VERBS = {
+    "metadata": (
+        "flowkeep.cli.extract_metadata:metadata",
+        "Extract the metadata of a database.",
+    ),
+    "verify": (
+        "flowkeep.cli.extract_verify:verify",
+        "Compare the files of an extraction with its manifest.",
+    ),
+}
+
+
+@click.group(cls=LazyGroup, lazy=_VERBS)
+def extract() -> None:
+    """Extract metadata, compare and verify it."""

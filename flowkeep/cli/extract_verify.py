@@ -1,0 +1,55 @@
+"""`flowkeep extract verify`."""
+
+import asyncio
+
+import click
+
+from flowkeep.cli.invocation import Invocation, common_options, pass_invocation
+from flowkeep.cli.output import print_json, show
+
+
+@click.command()
+@click.argument("manifest")
+@common_options
+@pass_invocation
+def verify(invocation: Invocation, manifest: str) -> None:
+    """Compare the files of an extraction with its manifest.
+
+    MANIFEST is a run id or workflow id, the key of a manifest in the configured storage, or the
+    URL or file of one (its folder is enough). Each file is read: sizes, hashes, rows, sums per
+    scope, names that come twice. The exit code is 1 when something differs.
+    """
+    differences = invocation.run(_verify(invocation, manifest))
+    if differences:
+        raise click.exceptions.Exit(1)
+
+
+async def _verify(invocation: Invocation, name: str) -> list[str]:
+    from flowkeep.cli.extract_place import find_manifest
+    from flowkeep.extraction.metadata.verify import verify_manifest
+
+    place = await find_manifest(invocation, name)
+    manifest = await place.read()
+    differences = await asyncio.to_thread(verify_manifest, place.storage, place.key)
+    files = sum(
+        len(one["parts"]) + len((one["assets"] or {"parts": []})["parts"])
+        for one in manifest["scopes"]
+    )
+    if invocation.json:
+        print_json(
+            {
+                "run_id": manifest["run_id"],
+                "manifest": place.shown,
+                "files": files,
+                "agree": not differences,
+                "differences": differences,
+            }
+        )
+        return differences
+    for difference in differences:
+        click.echo(show(difference))
+    if differences:
+        click.echo(f"{len(differences)} differences in {place.shown}", err=True)
+    else:
+        click.echo(f"{files} files agree with {place.shown}")
+    return differences
