@@ -65,6 +65,17 @@ class Statement:
         )
 
 
+    def upto(self, values: Sequence[Any]) -> "Statement":
+        """Return the statement, unordered, for the rows up to one row, that row included.
+
+        Args:
+            values: What the row holds in the columns of the order.
+        """
+        behind = self.behind(values)
+        assert self.order is not None
+        return Statement(f"{self.text} AND NOT ({self.order.after})", behind.parameters)
+
+
 class Session(ABC):
     """A connection inside one read-only snapshot. Used by one thread; `cancel` by any."""
 
