@@ -1,33 +1,53 @@
 """What the arguments of a metadata extraction may say under `metadata`."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from flowkeep.errors import InvalidInput
+from flowkeep.extraction.filters.rule import Action, Level, Rule
+from flowkeep.extraction.filters.text import parse_rule
 
 
 class ExtractionOptions(BaseModel):
     """Which part of a server is extracted, and how.
 
     Attributes:
-        databases: Databases by exact name; empty means the one the credentials name.
+        databases: Databases by exact name; without these and without rules that include databases
+            it is the one that the credentials name.
         include_schemas: Schemas by exact name; empty means all but the system's.
         exclude_schemas: Schemas by exact name that are left out; stronger than an include.
+        filters: Rules beside these names, written `filters`; each an object with the fields of
+            `Rule`, or a line as `parse_rule` takes it.
         include_system_schemas: Whether the server's own schemas count among all.
+        exclude_views: Whether views and materialised views are left out.
+        exclude_empty_tables: Whether tables are left out whose row estimate is 0; tables without
+            an estimate are kept.
         statement_timeout_seconds: Longest a statement may run on the source.
+        part_rows: Most rows of a raw part, which is what a retry repeats at most.
+        removal_threshold: Share of a scope's objects, 0 to 1, above which removals are held back.
+        removal_minimum: Removals that are never held back, however large their share is.
+        openlineage: Whether OpenLineage events of the schema are written too.
         namespace: First part of every qualified name instead of the server's address, so that
             names survive a move to another host.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True)
 
     databases: tuple[str, ...] = ()
     include_schemas: tuple[str, ...] = ()
     exclude_schemas: tuple[str, ...] = ()
+    listed_rules: tuple[Rule, ...] = Field(default=(), alias="filters")
     include_system_schemas: bool = False
+    exclude_views: bool = False
+    exclude_empty_tables: bool = False
     statement_timeout_seconds: float = Field(default=600.0, gt=0, le=86_400)
+    part_rows: int = Field(default=250_000, ge=1_000)
+    removal_threshold: float = Field(default=0.25, ge=0, le=1)
+    removal_minimum: int = Field(default=10, ge=0)
+    openlineage: bool = False
     namespace: str | None = Field(default=None, min_length=1, max_length=255)
 
     @field_validator("databases", "include_schemas", "exclude_schemas")
@@ -37,6 +57,16 @@ class ExtractionOptions(BaseModel):
             if not name or "\x00" in name:
                 raise ValueError("a name is empty or holds a NUL character")
         return tuple(dict.fromkeys(names))
+
+    @field_validator("listed_rules", mode="before")
+    @classmethod
+    def _read_lines(cls, rules: object) -> object:
+        if not isinstance(rules, list | tuple):
+            return rules
+        try:
+            return [parse_rule(one) if isinstance(one, str) else one for one in rules]
+        except InvalidInput as error:
+            raise ValueError(str(error)) from None
 
     @classmethod
     def read(cls, value: object) -> Self:
@@ -59,12 +89,23 @@ class ExtractionOptions(BaseModel):
                 f"metadata.{'.'.join(str(step) for step in item['loc'])}: {item['msg']}"
                 for item in error.errors(include_url=False)
             )
+            known = (field.alias or name for name, field in cls.model_fields.items())
             raise InvalidInput(
-                problems, hint=f"use {', '.join(cls.model_fields)}; names are exact"
+                problems, hint=f"metadata takes {', '.join(known)}; plain names are exact"
             ) from None
 
+    @cached_property
+    def rules(self) -> tuple[Rule, ...]:
+        """All rules in order: names first, then the listed ones."""
+        return (
+            *_exact("include", "database", self.databases),
+            *_exact("include", "schema", self.include_schemas),
+            *_exact("exclude", "schema", self.exclude_schemas),
+            *self.listed_rules,
+        )
+
     def parameters(self) -> dict[str, Any]:
-        """Return what binds to the parameters of a catalogue statement."""
+        """Return what binds to the parameters that a user's own SQL may use."""
         return {
             "include": list(self.include_schemas) or None,
             "exclude": list(self.exclude_schemas),
@@ -72,9 +113,24 @@ class ExtractionOptions(BaseModel):
         }
 
     def filters(self) -> dict[str, Any]:
-        """Return what decides which objects are in the scope, for the manifest."""
+        """Return what decides which objects of a database are in the scope, for the manifest.
+
+        Rules for databases are left out: the databases are the manifest's scopes, and one more of
+        them changes nothing for the others.
+        """
         return {
             "include_schemas": list(self.include_schemas),
             "exclude_schemas": list(self.exclude_schemas),
+            "rules": [
+                rule.model_dump(mode="json", by_alias=True, exclude_none=True)
+                for rule in self.listed_rules
+                if rule.level != "database"
+            ],
             "include_system_schemas": self.include_system_schemas,
+            "exclude_views": self.exclude_views,
+            "exclude_empty_tables": self.exclude_empty_tables,
         }
+
+
+def _exact(action: Action, level: Level, names: tuple[str, ...]) -> tuple[Rule, ...]:
+    return tuple(Rule(action=action, level=level, value=name) for name in names)

@@ -82,7 +82,10 @@ def test_the_manifest_says_what_was_read(sample_url: str, storage: Storage) -> N
     assert manifest["filters"] == {
         "include_schemas": [],
         "exclude_schemas": [],
+        "rules": [],
         "include_system_schemas": False,
+        "exclude_views": False,
+        "exclude_empty_tables": False,
     }
     assert [scope["kind"] for scope in manifest["scopes"]] == [
         "databases",
