@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError
+from functools import cached_property
 
 from flowkeep.contracts.extraction import (
     FetchResult,
@@ -19,6 +20,7 @@ from flowkeep.extraction.metadata.kinds import KINDS, Kind, kind_named
 from flowkeep.extraction.metadata.manifest import write_manifest
 from flowkeep.extraction.metadata.orphans import find_orphans
 from flowkeep.extraction.metadata.parts import Progress
+from flowkeep.extraction.metadata.restrict import resolve_databases, restricted
 from flowkeep.extraction.metadata.transform import EntityContext, Transformer
 from flowkeep.extraction.options import ExtractionOptions
 from flowkeep.extraction.sources.base import SOURCE_CHANGED, Source, Statement
@@ -70,26 +72,34 @@ class MetadataExtraction:
         self._stop = stop
         self._progress = progress
 
-    @property
+    @cached_property
     def databases(self) -> tuple[str, ...]:
-        """The databases that are read."""
-        return self.options.databases or (self.source.default_database,)
+        """The databases that are read; asks the server when rules choose them by pattern."""
+        return resolve_databases(self.source, self.options)
 
-    def statement(self, kind: str) -> Statement:
+    def statement(self, kind: str, database: str | None = None) -> Statement:
         """Return the statement of a kind with its parameters.
+
+        Args:
+            kind: For example `tables`.
+            database: Whose rules are meant; the first one when left out.
 
         Raises:
             ConfigurationError: If neither the source nor the caller has one.
         """
+        where = database or self.databases[0]
         parameters = self.options.parameters()
         if kind in self._statements:
-            return Statement(self._statements[kind], parameters)
+            own = Statement(self._statements[kind], parameters)
+            return restricted(own, self.source, self.options, where)
         if kind not in self.source.statements:
             raise ConfigurationError(
                 f"{self.source.dialect} has no statement for {kind}",
                 hint="set the SQL of this kind, or leave its fetch out",
             )
-        return Statement(self.source.statements[kind], parameters, self.source.orders.get(kind))
+        order = self.source.orders.get(kind)
+        shipped = Statement(self.source.statements[kind], parameters, order)
+        return restricted(shipped, self.source, self.options, where)
 
     def fetch(self, kind: str) -> FetchResult:
         """Read one kind of every database; see `fetch_kind`.
@@ -103,11 +113,11 @@ class MetadataExtraction:
         if kind not in self._statements and kind not in self.source.statements:
             why = f"{self.source.dialect} has no {kind}"
             return FetchResult.of(kind, []).model_copy(update={"not_applicable": why})
-        statement = self.statement(kind)
         self.storage.delete(self.location.manifest)
         total = _Total(self._progress, self._stop)
         scopes = []
         for database in self.databases:
+            statement = self.statement(kind, database)
             scopes.append(self._fetch(known, database, statement, total.add))
             total.next()
         return FetchResult.of(kind, scopes)

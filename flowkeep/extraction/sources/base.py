@@ -4,12 +4,14 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from flowkeep.contracts.extraction import SourceInfo
 from flowkeep.extraction.credentials import SourceCredentials
+from flowkeep.extraction.filters.scope import Scope
+from flowkeep.extraction.filters.syntax import FilterSyntax
 from flowkeep.extraction.metadata.kinds import ColumnType
 
 if TYPE_CHECKING:
@@ -46,11 +48,13 @@ class Statement:
             its `WHERE` clause, so that a condition can be added.
         parameters: Values by name; never pasted into the text by hand.
         order: How the rows are ordered; None for whatever order they come in.
+        scope: Judges names; for sources without a `filter_syntax`, None for all others.
     """
 
     text: str
     parameters: Mapping[str, Any]
     order: Order | None = None
+    scope: Scope | None = None
 
     def behind(self, values: Sequence[Any]) -> "Statement":
         """Return the statement for the rows behind one row.
@@ -60,10 +64,8 @@ class Statement:
         """
         assert self.order is not None, "rows without an order have no place to go on from"
         bound = {f"after_{number}": value for number, value in enumerate(values)}
-        return Statement(
-            f"{self.text} AND {self.order.after}", {**self.parameters, **bound}, self.order
-        )
-
+        text = f"{self.text} AND {self.order.after}"
+        return replace(self, text=text, parameters={**self.parameters, **bound})
 
     def upto(self, values: Sequence[Any]) -> "Statement":
         """Return the statement, unordered, for the rows up to one row, that row included.
@@ -127,6 +129,8 @@ class Source(ABC):
     """Name in errors and logs, for example `postgresql`."""
     orders: ClassVar[Mapping[str, Order]]
     """Kind to the order of its statement, which makes equal content give equal files."""
+    filter_syntax: ClassVar[FilterSyntax | None] = None
+    """How filters are written in SQL; None when sessions apply a statement's `scope` themselves."""
     database_in_names: ClassVar[bool] = True
     """Whether qualified names begin with the database, or with the schema."""
 
@@ -183,6 +187,13 @@ class Source(ABC):
     @abstractmethod
     def list_databases(self, session: Session) -> list[str]:
         """Return the databases that the role may connect to, by name."""
+
+    def all_databases(self, session: Session) -> list[str]:
+        """Return the databases that rules choose from, those included that the role may not enter.
+
+        So that a database is never left out just because a right is missing.
+        """
+        return self.list_databases(session)
 
     @abstractmethod
     def list_schemas(self, session: Session) -> list[str]:

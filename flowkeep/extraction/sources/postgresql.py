@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from flowkeep.contracts.extraction import SourceInfo
 from flowkeep.errors import ConfigurationError
+from flowkeep.extraction.filters.postgresql import PostgreSQLFilterSyntax
+from flowkeep.extraction.filters.syntax import FilterSyntax
 from flowkeep.extraction.metadata.kinds import ColumnType
 from flowkeep.extraction.metadata.transport import copy_tables
 from flowkeep.extraction.sources.base import Order, Session, Source, Statement
@@ -42,6 +44,10 @@ _LIST_DATABASES = """
         AND pg_catalog.has_database_privilege(oid, 'CONNECT')
     ORDER BY datname
 """
+_ALL_DATABASES = """
+    SELECT datname FROM pg_catalog.pg_database
+    WHERE datallowconn AND NOT datistemplate ORDER BY datname
+"""
 _LIST_SCHEMAS = """
     SELECT nspname FROM pg_catalog.pg_namespace
     WHERE nspname !~ '^pg_(toast_)?temp_[0-9]+$' ORDER BY nspname
@@ -67,6 +73,7 @@ class PostgreSQLSource(Source):
     dialect: ClassVar[str] = "postgresql"
     statements: ClassVar[Mapping[str, str]] = STATEMENTS
     orders: ClassVar[Mapping[str, Order]] = ORDERS
+    filter_syntax: ClassVar[FilterSyntax | None] = PostgreSQLFilterSyntax()
 
     @property
     def namespace(self) -> str:
@@ -113,6 +120,10 @@ class PostgreSQLSource(Source):
     def list_databases(self, session: Session) -> list[str]:
         """Return the databases that allow connections and that the role may connect to."""
         return [row[0] for row in session.rows(Statement(_LIST_DATABASES, {}))]
+
+    def all_databases(self, session: Session) -> list[str]:
+        """Return the databases that allow connections, whether or not the role may connect."""
+        return [row[0] for row in session.rows(Statement(_ALL_DATABASES, {}))]
 
     def list_schemas(self, session: Session) -> list[str]:
         """Return all schemas but those of temporary objects, which belong to other sessions."""

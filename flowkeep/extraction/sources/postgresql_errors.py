@@ -94,6 +94,12 @@ def statement_error(error: "psycopg.Error", target: str, text: str) -> FlowkeepE
         return SourceUnavailable(f"reading {target} failed: {text}", hint=hint)
     if state == "42501":
         return _refused(target, text, "grant the role what the statement reads")
+    if state == "2201B":
+        return ConfigurationError(
+            f"{target} rejected a regular expression: {text}",
+            hint="simplify the regular expressions of metadata.filters; the preflight names which",
+            code="SOURCE_REGEX",
+        )
     if state in ("22021", "22P05"):
         return ConfigurationError(
             f"reading {target} failed: {text}",

@@ -1,30 +1,20 @@
 """Which objects the statements return, and expressions that several of them share.
 
 The conditions speak of the namespace as `n`, the relation as `c`, the routine as `p` and the
-database as `b`. Parameters: `%(include)s` (schema names or null), `%(exclude)s` (schema names),
-`%(system)s` (whether system schemas belong to the scope when `include` is null).
+database as `b`. In the place of `{schema_filter}` and the like the compiled rules stand, see
+`flowkeep.extraction.filters`.
 """
 
-SCHEMA_IN_SCOPE = """
-    n.nspname !~ '^pg_(toast_)?temp_[0-9]+$'
-    AND n.nspname <> ALL (%(exclude)s::pg_catalog.text[])
-    AND CASE
-        WHEN %(include)s::pg_catalog.text[] IS NOT NULL
-            THEN n.nspname = ANY (%(include)s::pg_catalog.text[])
-        WHEN n.nspname = 'information_schema' OR n.nspname ~ '^pg_'
-            THEN %(system)s
-        ELSE true
-    END
-"""
+SCHEMA_IN_SCOPE = "n.nspname !~ '^pg_(toast_)?temp_[0-9]+$' AND {schema_filter}"
 """For statements whose rows belong to a schema, or are one."""
 
-TABLE_IN_SCOPE = "true"
+TABLE_IN_SCOPE = "{table_filter}"
 """For statements whose rows belong to a table, or are one."""
 
-PROCEDURE_IN_SCOPE = "true"
+PROCEDURE_IN_SCOPE = "{procedure_filter}"
 """For the statement whose rows are routines."""
 
-DATABASE_IN_SCOPE = "true"
+DATABASE_IN_SCOPE = "{database_filter}"
 """For the statement whose rows are databases."""
 
 RELATIONS = "('r', 'p', 'v', 'm', 'f')"

@@ -1,0 +1,73 @@
+"""Restricting statements to the scope that the options describe."""
+
+from dataclasses import replace
+
+from flowkeep.errors import ConfigurationError
+from flowkeep.extraction.filters.compile import compile_rules
+from flowkeep.extraction.filters.scope import Scope
+from flowkeep.extraction.options import ExtractionOptions
+from flowkeep.extraction.sources.base import Session, Source, Statement
+
+
+def restricted(
+    statement: Statement, source: Source, options: ExtractionOptions, database: str
+) -> Statement:
+    """Return a statement that returns only what is in the scope.
+
+    Args:
+        statement: With slots, or without: then it is nobody's business but its author's.
+        source: Where it will run.
+        options: The rules.
+        database: The database it will run in.
+    """
+    if source.filter_syntax is None:
+        return replace(statement, scope=Scope(options, source.is_system_schema))
+    compiled = compile_rules(options, source.filter_syntax, database)
+    text = compiled.apply(statement.text)
+    if text == statement.text:
+        return statement
+    return replace(statement, text=text, parameters={**statement.parameters, **compiled.parameters})
+
+
+def resolve_databases(
+    source: Source, options: ExtractionOptions, session: Session | None = None
+) -> tuple[str, ...]:
+    """Return the databases that are extracted, in the order of the rules that name them.
+
+    Exact names are taken as they are, whether or not there is such a database, so that a missing
+    one is reported instead of skipped. Patterns choose among the server's databases, those the
+    role may not enter included. Without a rule that includes databases it is the default one.
+
+    Args:
+        source: The server.
+        options: The rules.
+        session: An open session; one is opened when patterns have to be resolved without it.
+
+    Raises:
+        ConfigurationError: If no database is left.
+        SourceUnavailable: If the server cannot be reached now.
+    """
+    rules = [rule for rule in options.rules if rule.level == "database"]
+    included = [rule for rule in rules if rule.action == "include"]
+    if not any(rule.expression is not None for rule in included):
+        candidates = [rule.value for rule in included] or [source.default_database]
+    elif session is None:
+        with source.session() as opened:
+            return resolve_databases(source, options, opened)
+    else:
+        listed = source.all_databases(session)
+        candidates = [
+            name
+            for rule in included
+            for name in ([rule.value] if rule.expression is None else listed)
+            if rule.matches(name)
+        ]
+    unique = list(dict.fromkeys(candidates))
+    chosen = tuple(Scope(options, source.is_system_schema).databases(unique))
+    if not chosen:
+        raise ConfigurationError(
+            f"no database is in the scope: {', '.join(str(rule) for rule in rules)}",
+            hint="let metadata.databases or a rule that includes databases name one that exists",
+            code="NO_DATABASE",
+        )
+    return chosen
