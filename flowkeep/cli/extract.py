@@ -9,6 +9,10 @@ _VERBS = {
         "flowkeep.cli.extract_metadata:metadata",
         "Extract the metadata of a database.",
     ),
+    "preflight": (
+        "flowkeep.cli.extract_preflight:preflight",
+        "Check a source and its filters without starting a run.",
+    ),
     "verify": (
         "flowkeep.cli.extract_verify:verify",
         "Compare the files of an extraction with its manifest.",

@@ -87,10 +87,15 @@ def choose(invocation: Invocation, options: dict[str, Any]) -> Chosen:
         InvalidInput: If the filters or other fields do not fit.
     """
     from flowkeep.extraction.credentials import SourceCredentials
+    from flowkeep.extraction.filters.text import parse_rule
     from flowkeep.extraction.options import ExtractionOptions
 
+    filters = read_filters(options["rules"], options["filter_file"])
+    for rule in filters.get("filters", ()):
+        if isinstance(rule, str):
+            parse_rule(rule)  # a typing error is told of its line alone
     metadata = {
-        **read_filters(options["rules"], options["filter_file"]),
+        **filters,
         "databases": list(options["database"]) or None,
         "namespace": options["source_namespace"],
         "include_system_schemas": options["system_schemas"] or None,
