@@ -1,14 +1,21 @@
 """Qualified names and the identifiers made of them.
 
 A qualified name is `{namespace}/{database}.{schema}.{table}.{column}`, with the namespace and the
-dotted name as OpenLineage's naming rules have them. A routine is `{…}.{name}({signature})`. What
-would break the parts apart is percent-encoded: `%` and `.` everywhere, `(` and `)` in names, so
-that no table can be named like a routine.
+dotted name as OpenLineage's naming rules have them; where a dialect's names begin with the schema,
+the database is left out. A routine is `{…}.{name}({signature})`. Kinds whose objects may be called
+like others of the same parent say so: `{parent}#{tag}.{own name}`, as in
+`{…}.orders#index.orders_pkey`.
+
+What would break the parts apart is percent-encoded: `%`, `/`, `.` and `#` everywhere, `(` and `)`
+in names, so that no table can be named like a routine or an index. An empty name, which some
+servers allow, is a single `%`.
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import uuid_utils
 
@@ -21,28 +28,54 @@ GUID_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "flowkeep:entity")
 """Namespace of the entities' UUIDs (RFC 9562, section 5.5)."""
 
 _NAMESPACE = uuid_utils.UUID(str(GUID_NAMESPACE))
-_IN_SIGNATURE = (("%", "%25"), (".", "%2E"))
-_IN_NAME = (*_IN_SIGNATURE, ("(", "%28"), (")", "%29"))
+_IN_SIGNATURE = {"%": "%25", ".": "%2E", "/": "%2F", "#": "%23"}
+_IN_NAME = {**_IN_SIGNATURE, "(": "%28", ")": "%29"}
+_EMPTY = "%"
+_SIGNATURE = "signature"
 
 
-def qualified_name(kind: Kind, namespace: str) -> "pl.Expr":
-    """Return the expression for the qualified names of a kind's raw rows.
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How the objects of a source are named.
 
-    Args:
-        kind: The kind; its columns `database_name` and those of its identity are read.
-        namespace: First part of the name.
+    Attributes:
+        namespace: First part of every qualified name.
+        database_in_names: Whether the database comes next, or the schema.
     """
-    return _join(kind.identity, namespace)
 
+    namespace: str
+    database_in_names: bool = True
 
-def parent_qualified_name(kind: Kind, namespace: str) -> "pl.Expr":
-    """Return the expression for the qualified names of what holds a kind's raw rows."""
-    return _join(kind.parent_identity, namespace)
+    def of(self, kind: Kind, columns: Mapping[str, str] | None = None) -> "pl.Expr":
+        """Return the expression for the qualified names of objects of a kind.
 
+        Args:
+            kind: The kind; `database_name` and the columns of its identity are read.
+            columns: Column of the kind's identity to the column that is read in its place, where
+                other objects point to one of this kind. A null in any gives a null name.
+        """
+        import polars as pl
 
-def named(columns: Sequence[str], namespace: str) -> "pl.Expr":
-    """Return the expression for the qualified name that raw columns spell; null if one is."""
-    return _join(columns, namespace)
+        held = _held(kind)
+        before, own = _in_schema(kind.identity[:held]), _in_schema(kind.identity[held:])
+        if self.database_in_names:
+            before = ["database_name", *before]
+        pieces = [pl.lit(f"{self.namespace}/"), *_joined(before, columns or {})]
+        own_pieces = _joined(own, columns or {})
+        if kind.tag is not None:
+            pieces.append(pl.lit(f"#{kind.tag}"))
+        if own_pieces and (kind.tag is not None or len(pieces) > 1):
+            pieces.append(pl.lit("."))
+        return pl.concat_str(pieces + own_pieces)
+
+    def of_parent(self, kind: Kind, parent: Kind) -> "pl.Expr":
+        """Return the expression for the qualified names of what holds a kind's objects.
+
+        Args:
+            kind: The kind of the rows.
+            parent: The kind that holds it.
+        """
+        return self.of(parent, dict(zip(parent.identity, kind.parent_identity, strict=True)))
 
 
 def guids(names: Sequence[str]) -> list[str]:
@@ -54,31 +87,45 @@ def guids(names: Sequence[str]) -> list[str]:
 def split_name(name: str) -> list[str]:
     """Return the parts behind the namespace of a qualified name, decoded.
 
-    A routine's signature is part of its last one, as in `name(integer)`.
+    A tag is left out; a routine's signature is part of its last one, as in `name(integer)`.
     """
-    start = name.index("://") + 3 if "://" in name else 0
-    dotted = name[name.index("/", start) + 1 :]
-    return [_decode(part) for part in dotted.split(".")]
+    dotted = name.rpartition("/")[2]
+    path, _, tagged = dotted.partition("#")
+    parts = path.split(".") if path else []
+    if tagged:
+        parts += tagged.split(".")[1:]
+    return [_decode(part) for part in parts]
 
 
-def _join(columns: Sequence[str], namespace: str) -> "pl.Expr":
+def _held(kind: Kind) -> int:
+    """Return how many columns of a kind's identity name its parent."""
+    length = len(kind.parent_identity)
+    return length if kind.identity[:length] == kind.parent_identity else 0
+
+
+def _in_schema(names: Sequence[str]) -> list[str]:
+    """Leave the database out, which goes in front or nowhere."""
+    return [name for name in names if name != "database_name"]
+
+
+def _joined(names: Sequence[str], columns: Mapping[str, str]) -> list["pl.Expr"]:
+    """Return the parts of a name with what stands between them."""
     import polars as pl
 
-    path = [name for name in columns if name not in ("database_name", "signature")]
-    pieces = [pl.lit(f"{namespace}/") + _encode(pl.col("database_name"), _IN_NAME)]
-    pieces += [pl.lit(".") + _encode(pl.col(name), _IN_NAME) for name in path]
-    if "signature" in columns:
-        pieces.append(pl.lit("(") + _encode(pl.col("signature"), _IN_SIGNATURE) + pl.lit(")"))
-    return pl.concat_str(pieces)
+    pieces: list[pl.Expr] = []
+    for name in names:
+        text = pl.col(columns.get(name, name))
+        if name == _SIGNATURE:
+            pieces += [pl.lit("("), _encode(text, _IN_SIGNATURE), pl.lit(")")]
+        else:
+            encoded = pl.when(text == "").then(pl.lit(_EMPTY)).otherwise(_encode(text, _IN_NAME))
+            pieces += [pl.lit("."), encoded] if pieces else [encoded]
+    return pieces
 
 
-def _encode(text: "pl.Expr", replacements: Sequence[tuple[str, str]]) -> "pl.Expr":
-    for character, code in replacements:
-        text = text.str.replace_all(character, code, literal=True)
-    return text
+def _encode(text: "pl.Expr", codes: Mapping[str, str]) -> "pl.Expr":
+    return text.str.replace_many(list(codes), list(codes.values()))
 
 
 def _decode(part: str) -> str:
-    for character, code in reversed(_IN_NAME):
-        part = part.replace(code, character)
-    return part
+    return "" if part == _EMPTY else unquote(part)

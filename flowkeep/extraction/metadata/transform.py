@@ -1,41 +1,24 @@
-"""From raw rows to entities, column by column: no Python object per row, flat memory.
+"""From raw rows to what an entity says, column by column: no Python object per row.
 
-The envelope: `typeName`, `qualifiedName`, `guid` (UUIDv5 of it), `attributes`,
-`relationshipAttributes` (by qualified name), `contentHash` (SHA-256 of the type and the attributes
-as JSON with sorted keys, without what is volatile), `scope`, `runId`. The shape follows Apache
-Atlas (typeName, attributes, relationshipAttributes), the names of attributes follow OpenMetadata's
-table entity where it has them.
+The shape follows Apache Atlas (`typeName`, `attributes`, `relationshipAttributes` by qualified
+name), the names of attributes follow OpenMetadata's table entity where it has them. What makes an
+entity of it (`guid`, `contentHash`, times) is added by `flowkeep.extraction.metadata.envelope`.
 """
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from flowkeep.errors import ConfigurationError
-from flowkeep.extraction.metadata.kinds import Kind
-from flowkeep.extraction.metadata.names import (
-    guids,
-    named,
-    parent_qualified_name,
-    qualified_name,
-)
+from flowkeep.extraction.metadata.kinds import KINDS, Kind, Reference
+from flowkeep.extraction.metadata.names import Naming
 
 if TYPE_CHECKING:
     import polars as pl
 
-ENVELOPE = (
-    "typeName",
-    "qualifiedName",
-    "guid",
-    "attributes",
-    "relationshipAttributes",
-    "contentHash",
-    "scope",
-    "runId",
-)
-"""Fields of an entity, in order."""
+DRAFT = ("typeName", "qualifiedName", "scope", "relationshipAttributes", "attributes")
+"""Columns of what a transformer returns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +28,19 @@ class EntityContext:
     Attributes:
         namespace: First part of every qualified name.
         run_id: The run that extracted them.
+        database_in_names: Whether qualified names begin with the database, or with the schema.
+        kinds: All kinds of the run by name; parents and references are looked up here.
     """
 
     namespace: str
     run_id: str
+    database_in_names: bool = True
+    kinds: Mapping[str, Kind] = field(default_factory=lambda: KINDS)
+
+    @property
+    def naming(self) -> Naming:
+        """How objects are named."""
+        return Naming(self.namespace, self.database_in_names)
 
 
 class Transformer:
@@ -58,103 +50,131 @@ class Transformer:
         context: What the entities of the run have in common.
     """
 
-    type_names: ClassVar[Mapping[str, str]] = {
-        "databases": "Database",
-        "schemas": "Schema",
-        "tables": "Table",
-        "columns": "Column",
-        "procedures": "Routine",
-    }
-    """Kind to the type of its entities; kinds that are not listed are named after themselves."""
+    type_names: ClassVar[Mapping[str, str]] = {}
+    """Kind to the type of its entities, where it is not the kind's own."""
 
     attribute_names: ClassVar[Mapping[str, str]] = {
         "comment": "description",
         "data_type": "dataTypeDisplay",
         "type_name": "dataType",
         "column_default": "defaultValue",
+        "referenced_columns": "referredColumns",
     }
     """Raw column to attribute, where it is not the same word in camel case."""
-
-    own_name: ClassVar[Mapping[str, str]] = {
-        "databases": "database_name",
-        "schemas": "schema_name",
-        "tables": "table_name",
-        "columns": "column_name",
-        "procedures": "procedure_name",
-    }
-    """Kind to the raw column that becomes the attribute `name`."""
 
     def __init__(self, context: EntityContext) -> None:
         self.context = context
 
     def entities(self, kind: Kind, rows: "pl.DataFrame") -> "pl.DataFrame":
-        """Return one entity per row, with the columns of `ENVELOPE`.
+        """Return one entity per row, with the columns of `DRAFT`.
 
         Args:
             kind: What the rows are.
             rows: Raw rows.
 
         Raises:
-            ConfigurationError: If two raw columns would become one attribute.
+            ConfigurationError: If two raw columns would become one attribute, or a list is none.
         """
         import polars as pl
 
-        names = self._attribute_columns(kind, rows.columns)
-        stable = sorted(name for name, column in names.items() if column not in kind.volatile)
-        frame = rows.select(
-            self.type_name(kind, rows.columns).alias("typeName"),
-            qualified_name(kind, self.context.namespace).alias("qualifiedName"),
-            _struct({name: pl.col(column) for name, column in names.items()}).alias("attributes"),
-            self.relationships(kind, rows.columns).alias("relationshipAttributes"),
-            pl.struct(
+        try:
+            return rows.select(
                 self.type_name(kind, rows.columns).alias("typeName"),
-                _struct({name: pl.col(names[name]) for name in stable}).alias("attributes"),
+                self.context.naming.of(kind).alias("qualifiedName"),
+                self._scope(kind, rows.columns).alias("scope"),
+                _struct(self.relationships(kind, rows.columns)).alias("relationshipAttributes"),
+                _struct(self.attributes(kind, rows.columns)).alias("attributes"),
             )
-            .struct.json_encode()
-            .alias("canonical"),
-            self._scope(kind, rows.columns).alias("scope"),
-            pl.lit(self.context.run_id).alias("runId"),
-        )
-        return frame.with_columns(
-            pl.Series("guid", guids(frame["qualifiedName"].to_list()), dtype=pl.String),
-            pl.Series("contentHash", _hashes(frame["canonical"]), dtype=pl.String),
-        ).select(ENVELOPE)
+        except pl.exceptions.ComputeError as error:
+            lists = [name for name in rows.columns if kind.columns.get(name) == "list"]
+            raise ConfigurationError(
+                f"{kind.name}: a value of {', '.join(lists) or 'a column'} cannot be read: "
+                f"{str(error)[:300]}",
+                hint="let the statement return a JSON array of texts, or null",
+                code="SOURCE_VALUE",
+            ) from None
 
     def type_name(self, kind: Kind, columns: Sequence[str]) -> "pl.Expr":
-        """Return the expression for the type of each row's entity."""
-        import polars as pl
+        """Return the expression for the type of each row's entity.
 
+        Args:
+            kind: The kind.
+            columns: The raw columns there are.
+        """
         if kind.name == "tables" and "table_type" in columns:
-            return _table_type()
-        return pl.lit(self.type_names.get(kind.name, kind.name))
+            return _relation_type("table_type")
+        return self._type_of(kind)
 
-    def relationships(self, kind: Kind, columns: Sequence[str]) -> "pl.Expr":
-        """Return the expression for each row's links to other entities, as one struct."""
+    def attributes(self, kind: Kind, columns: Sequence[str]) -> dict[str, "pl.Expr"]:
+        """Return attributes and the expressions for their values.
+
+        Args:
+            kind: The kind.
+            columns: The raw columns there are.
+        """
         import polars as pl
 
-        namespace = self.context.namespace
-        if kind.name == "schemas":
-            return _struct({"database": _link(pl.lit("Database"), named((), namespace))})
-        if kind.name == "columns":
-            holder = _table_type() if "table_type" in columns else pl.lit("Table")
-            return _struct({"table": _link(holder, parent_qualified_name(kind, namespace))})
+        return {
+            name: pl.col(column).str.json_decode(pl.List(pl.String))
+            if kind.columns.get(column) == "list"
+            else pl.col(column)
+            for name, column in self._attribute_columns(kind, columns).items()
+        }
+
+    def volatile(self, kind: Kind, columns: Sequence[str]) -> frozenset[str]:
+        """Return the attributes that are left out of the content hash.
+
+        Args:
+            kind: The kind.
+            columns: The raw columns there are.
+        """
+        names = self._attribute_columns(kind, columns)
+        return frozenset(name for name, column in names.items() if column in kind.volatile)
+
+    def relationships(self, kind: Kind, columns: Sequence[str]) -> dict[str, "pl.Expr"]:
+        """Return links to other entities and the expressions for them: type and qualified name.
+
+        Where a kind has a parent, it comes first and is named by its type, as in `table`.
+
+        Args:
+            kind: The kind.
+            columns: The raw columns there are.
+        """
         links = {}
-        if "schema_name" in columns:
-            links["schema"] = _link(pl.lit("Schema"), named(("schema_name",), namespace))
-        if "partition_of_table" in columns and "partition_of_schema" in columns:
-            parent = named(("partition_of_schema", "partition_of_table"), namespace)
-            links["partitionOf"] = (
-                pl.when(pl.col("partition_of_table").is_not_null())
-                .then(_link(pl.lit("Table"), parent))
-                .otherwise(None)
-            )
-        return _struct(links) if links else pl.lit(None)
+        parent = self.context.kinds.get(kind.parent or "")
+        if parent is not None:
+            of_table = parent.name == "tables" and "table_type" in columns
+            link_type = _relation_type("table_type") if of_table else self._type_of(parent)
+            name = self.context.naming.of_parent(kind, parent)
+            links[parent.type_name[0].lower() + parent.type_name[1:]] = _link(link_type, name)
+        for reference in kind.references:
+            if set(reference.columns) <= set(columns):
+                links[reference.name] = self._reference(reference, columns)
+        return links
+
+    def _reference(self, reference: Reference, columns: Sequence[str]) -> "pl.Expr":
+        import polars as pl
+
+        target = self.context.kinds[reference.kinds[0]]
+        # referenced_table is of the type in referenced_type, where the statement says so
+        told = f"{reference.columns[-1].removesuffix('_table')}_type"
+        of_table = target.name == "tables" and told in columns
+        name = self.context.naming.of(
+            target, dict(zip(reference.target, reference.columns, strict=True))
+        )
+        link = _link(_relation_type(told) if of_table else self._type_of(target), name)
+        return pl.when(name.is_not_null()).then(link)
+
+    def _type_of(self, kind: Kind) -> "pl.Expr":
+        import polars as pl
+
+        return pl.lit(self.type_names.get(kind.name, kind.type_name))
 
     def _attribute_columns(self, kind: Kind, columns: Sequence[str]) -> dict[str, str]:
-        own = self.own_name.get(kind.name)
         names: dict[str, str] = {}
         for column in columns:
-            name = "name" if column == own else self.attribute_names.get(column) or _camel(column)
+            own = column == kind.own_name
+            name = "name" if own else self.attribute_names.get(column) or _camel(column)
             if name in names:
                 raise ConfigurationError(
                     f"{kind.name}: columns {names[name]} and {column} both become the attribute "
@@ -174,11 +194,11 @@ class Transformer:
         )
 
 
-def _table_type() -> "pl.Expr":
+def _relation_type(column: str) -> "pl.Expr":
     """Tell the types of tables apart; statements of other origin write them in many ways."""
     import polars as pl
 
-    text = pl.col("table_type").str.to_lowercase().str.replace_all("[^a-z]", "")
+    text = pl.col(column).str.to_lowercase()
     return (
         pl.when(text.str.starts_with("materialized"))
         .then(pl.lit("MaterializedView"))
@@ -186,6 +206,8 @@ def _table_type() -> "pl.Expr":
         .then(pl.lit("View"))
         .when(text.str.starts_with("foreign"))
         .then(pl.lit("ForeignTable"))
+        .when(text.str.starts_with("sequence"))
+        .then(pl.lit("Sequence"))
         .otherwise(pl.lit("Table"))
     )
 
@@ -195,17 +217,13 @@ def _link(type_name: "pl.Expr", name: "pl.Expr") -> "pl.Expr":
 
 
 def _struct(fields: Mapping[str, "pl.Expr"]) -> "pl.Expr":
+    """Return a struct; null in every row when it would have no fields."""
     import polars as pl
 
+    if not fields:
+        return pl.lit(None)
     return pl.struct([value.alias(name) for name, value in fields.items()])
 
 
 def _camel(name: str) -> str:
     return re.sub(r"_+([a-zA-Z0-9])", lambda found: found[1].upper(), name)
-
-
-def _hashes(texts: "pl.Series") -> list[str]:
-    import polars as pl
-
-    sha256 = hashlib.sha256
-    return [sha256(text).hexdigest() for text in texts.cast(pl.Binary).to_list()]
