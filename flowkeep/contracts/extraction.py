@@ -67,7 +67,9 @@ class KindResult(_Message):
         taken_at: When the snapshot began, by the server's clock, UTC.
         status: `complete` unless `reason` says otherwise.
         reason: Why the scope is not complete.
-        visibility: What the role could see; only scopes of equal visibility are compared.
+        visibility: What the role could see; only scopes of equal visibility prove removals.
+        statement: Hash of the SQL where it is not the source's own, hexadecimal; runs with another
+            one prove no removals.
         source: The server as this session saw it; null when there was no session.
     """
 
@@ -82,6 +84,7 @@ class KindResult(_Message):
     status: ScopeStatus = "complete"
     reason: str | None = None
     visibility: str = "all"
+    statement: str | None = None
     source: SourceInfo | None
 
 
@@ -160,16 +163,42 @@ class TransformResult(_Message):
         )
 
 
+class UnresolvedReference(_Message):
+    """Objects that others point to and that are not among what was extracted.
+
+    Attributes:
+        kind: Kind of the objects that point.
+        database: Their database.
+        reference: Name of the relationship, for example `referencedTable`; `parent` for what holds
+            an object.
+        targets: Kinds that the objects pointed to may be of.
+        count: How many different ones are missing.
+        examples: Some of their names.
+        reason: Why they are missing.
+    """
+
+    kind: str
+    database: str
+    reference: str
+    targets: list[str]
+    count: int
+    examples: list[str]
+    reason: str
+
+
 class OrphanReport(_Message):
-    """Objects whose parent another snapshot does not know.
+    """What does not fit together, because each kind was read in a snapshot of its own.
 
     Attributes:
         refetch: Kinds to read again, because their snapshot is the older one.
-        findings: One sentence per pair of kinds with orphans, with examples.
+        findings: One sentence per pair of kinds with objects whose parent is missing, with
+            examples; they fail the run when reading again does not help.
+        unresolved: Other references without a target; they go into the manifest.
     """
 
     refetch: list[str] = Field(default_factory=list)
     findings: list[str] = Field(default_factory=list)
+    unresolved: list[UnresolvedReference] = Field(default_factory=list)
 
 
 class FinishResult(_Message):
@@ -195,6 +224,7 @@ class DiffCounts(_Message):
         unchanged: Objects that are the same.
         withheld: Objects that seem gone, but so many of a scope at once that they are not reported
             as removed.
+        unknown: Scopes in which nobody knows what was removed, or which could not be compared.
     """
 
     base_run_id: str | None = None
@@ -203,6 +233,31 @@ class DiffCounts(_Message):
     removed: int = 0
     unchanged: int = 0
     withheld: int = 0
+    unknown: int = 0
+
+
+class ScopeDiff(_Message):
+    """How one kind of one database differs from a run before.
+
+    Attributes:
+        base_run_id: The run that was compared with; null when there was no comparison.
+        added: Objects that are new; null when there was no comparison, like the counts below.
+        changed: Objects whose content differs.
+        unchanged: Objects that are the same.
+        removed: Objects that are gone; null when that is not known.
+        withheld: Objects that seem gone, too many at once to be believed.
+        reason: Why there was no comparison, or why removals are not known or withheld.
+        parts: Parquet files that name each object which is added, changed, removed or withheld.
+    """
+
+    base_run_id: str | None = None
+    added: int | None = None
+    changed: int | None = None
+    unchanged: int | None = None
+    removed: int | None = None
+    withheld: int = 0
+    reason: str | None = None
+    parts: list[PartInfo] = Field(default_factory=list)
 
 
 class ManifestRef(_Message):
