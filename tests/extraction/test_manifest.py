@@ -278,7 +278,7 @@ def test_progress_only_grows(sample_url: str, database_url: str, storage: Storag
         sample_url,
         storage,
         options=options,
-        progress=lambda rows, size: seen.append((rows, size)),
+        progress=lambda now: seen.append((now["rows"], now["bytes"])),
     )
     fetched = extraction.fetch("columns")
     assert seen == sorted(seen)

@@ -60,7 +60,7 @@ def test_a_stop_ends_the_copy_on_the_server(
             storage,
             WAITS_LATE,
             stop=stop,
-            progress=lambda rows, size: arrived.set(),
+            progress=lambda _: arrived.set(),
         )
         assert arrived.wait(30)
         stop.set()
@@ -120,7 +120,7 @@ def test_a_source_that_falls_silent_can_be_left(
     url = with_(database_url, host="127.0.0.1", port=str(proxy.port))
     stop = threading.Event()
 
-    def fall_silent(rows: int, size: int) -> None:
+    def fall_silent(_: object) -> None:
         proxy.silent.set()
         stop.set()
 
@@ -163,7 +163,7 @@ async def test_a_backend_that_dies_in_the_middle_is_worth_a_retry(
     arrived = threading.Event()
     with ThreadPoolExecutor(1) as pool:
         done = pool.submit(
-            fetch, database_url, storage, WAITS_LATE, progress=lambda rows, size: arrived.set()
+            fetch, database_url, storage, WAITS_LATE, progress=lambda _: arrived.set()
         )
         assert arrived.wait(30)
         (pid,) = await eventually(lambda: backends(database_url) or pytest.fail("not running"))

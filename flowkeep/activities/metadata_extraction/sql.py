@@ -15,6 +15,7 @@ from flowkeep.contracts.extraction import FetchResult, FinishResult, TransformRe
 from flowkeep.errors import ConfigurationError, Incomplete
 from flowkeep.extraction.credentials import SourceCredentials
 from flowkeep.extraction.handler import SQLHandler
+from flowkeep.extraction.metadata.checkpoint import Attempt
 from flowkeep.extraction.metadata.extraction import MetadataExtraction
 from flowkeep.extraction.metadata.keys import RunLocation
 from flowkeep.extraction.metadata.transform import Transformer
@@ -155,8 +156,9 @@ class BaseSQLMetadataExtractionActivities(KindFetches):
             statements=self.own_statements(),
             kinds=self.kinds(),
             transformer_class=_required(self, "transformer_class"),
+            attempt=_attempt(),
             stop=stop,
-            progress=lambda rows, size: self.progress(rows=rows, bytes=size),
+            progress=lambda details: self.progress(**details),
         )
 
     def _location(self) -> RunLocation:
@@ -173,6 +175,15 @@ class BaseSQLMetadataExtractionActivities(KindFetches):
         """Return the arguments with secrets in the place of their references."""
         resolved: Arguments = await self.services.secrets.resolve(workflow_args)
         return resolved
+
+
+def _attempt() -> Attempt | None:
+    if not activity.in_activity():
+        return None
+    info = activity.info()
+    if info.workflow_run_id is None:
+        return None
+    return Attempt(info.workflow_run_id, info.activity_id, info.attempt)
 
 
 def _required(activities: ActivitiesInterface, name: str) -> Any:

@@ -39,6 +39,15 @@ class DuplicateWatch:
                 )
         self._hashes.append(_hashes(table, self._kind))
 
+    def lacks(self, tables: Iterable["pa.Table"]) -> bool:
+        """Return whether tables hold an object that was not added."""
+        import polars as pl
+
+        found = [_hashes(table, self._kind) for table in tables]
+        if not found or not self._hashes:
+            return bool(found)
+        return not pl.concat(found).is_in(pl.concat(self._hashes).implode()).all()
+
     def check(self, tables: Iterable["pa.Table"]) -> None:
         """Check that no object came twice.
 

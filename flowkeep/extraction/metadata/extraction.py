@@ -1,29 +1,42 @@
 """One metadata extraction: what the activities call, one method per activity."""
 
+import hashlib
 import threading
-from collections.abc import Mapping, Sequence
-from concurrent.futures import CancelledError
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 from flowkeep.contracts.extraction import (
     FetchResult,
+    KindAssets,
     KindResult,
     ManifestRef,
     OrphanReport,
+    PartInfo,
     TransformResult,
 )
 from flowkeep.errors import ConfigurationError, SourceUnavailable
 from flowkeep.extraction.metadata.assets import write_assets
-from flowkeep.extraction.metadata.fetch import fetch_kind
-from flowkeep.extraction.metadata.keys import RunLocation
+from flowkeep.extraction.metadata.checkpoint import (
+    Attempt,
+    C,
+    Checkpoint,
+    CheckpointFile,
+    FetchCheckpoint,
+    delete_checkpoints,
+    token_of,
+)
+from flowkeep.extraction.metadata.fetch import KindFetch
+from flowkeep.extraction.metadata.keys import RunLocation, Stage
 from flowkeep.extraction.metadata.kinds import KINDS, Kind, kind_named
 from flowkeep.extraction.metadata.manifest import write_manifest
 from flowkeep.extraction.metadata.orphans import find_orphans
 from flowkeep.extraction.metadata.parts import Progress
-from flowkeep.extraction.metadata.restrict import resolve_databases, restricted
+from flowkeep.extraction.metadata.progress import Total
+from flowkeep.extraction.metadata.restrict import is_named, resolve_databases, restricted
 from flowkeep.extraction.metadata.transform import EntityContext, Transformer
 from flowkeep.extraction.options import ExtractionOptions
-from flowkeep.extraction.sources.base import SOURCE_CHANGED, Source, Statement
+from flowkeep.extraction.sources.base import SOURCE_CHANGED, SOURCE_REFUSED, Source, Statement
 from flowkeep.storage import Storage
 
 _TRIES = 3
@@ -43,8 +56,10 @@ class MetadataExtraction:
         statements: Kind to SQL that replaces the source's own.
         kinds: All kinds by name.
         transformer_class: Makes entities of raw rows.
+        attempt: The attempt that this is; a later one of the same task goes on from its
+            checkpoints. Without it none are kept.
         stop: Ends the work when set.
-        progress: Called with rows and file bytes so far.
+        progress: Called with details of how far the work is.
     """
 
     def __init__(
@@ -57,8 +72,9 @@ class MetadataExtraction:
         statements: Mapping[str, str] | None = None,
         kinds: Mapping[str, Kind] = KINDS,
         transformer_class: type[Transformer] = Transformer,
+        attempt: Attempt | None = None,
         stop: threading.Event | None = None,
-        progress: Progress | None = None,
+        progress: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> None:
         self.source = source
         self.storage = storage
@@ -67,8 +83,14 @@ class MetadataExtraction:
         self._statements = dict(statements or {})
         self._kinds = kinds
         self._transformer = transformer_class(
-            EntityContext(options.namespace or source.namespace, location.run_id)
+            EntityContext(
+                options.namespace or source.namespace,
+                location.run_id,
+                source.database_in_names,
+                kinds,
+            )
         )
+        self._attempt = attempt
         self._stop = stop
         self._progress = progress
 
@@ -102,42 +124,83 @@ class MetadataExtraction:
         return restricted(shipped, self.source, self.options, where)
 
     def fetch(self, kind: str) -> FetchResult:
-        """Read one kind of every database; see `fetch_kind`.
+        """Read one kind of every database; see `KindFetch`.
 
-        A manifest of this run, left from before it was reset, is deleted first.
+        A manifest of this run, left from before it was reset, is deleted first. A database that a
+        pattern chose and that does not let the role in becomes a scope with the reason; one that
+        is named fails the fetch.
 
         Raises:
             InvalidInput: If there is no such kind.
+            ConfigurationError: If a named database, or every database, refuses.
         """
         known = kind_named(kind, self._kinds)
         if kind not in self._statements and kind not in self.source.statements:
             why = f"{self.source.dialect} has no {kind}"
             return FetchResult.of(kind, []).model_copy(update={"not_applicable": why})
         self.storage.delete(self.location.manifest)
-        total = _Total(self._progress, self._stop)
-        scopes = []
-        for database in self.databases:
-            statement = self.statement(kind, database)
-            scopes.append(self._fetch(known, database, statement, total.add))
-            total.next()
+        total = Total(self._progress, self._stop)
+        scopes: list[KindResult] = []
+        refusals: list[ConfigurationError] = []
+        for number, database in enumerate(self.databases, start=1):
+            total.begin(database)
+            fetch = self._kind_fetch(known, database, total)
+            try:
+                scope = self._fetch(fetch)
+            except ConfigurationError as error:
+                if error.code != SOURCE_REFUSED or is_named(database, self.options):
+                    raise
+                refusals.append(error)
+                scope = fetch.denied(str(error))
+            if number < len(self.databases):
+                fetch.remember(scope)
+            scopes.append(scope)
+        if refusals and len(refusals) == len(scopes):
+            raise refusals[0]
         return FetchResult.of(kind, scopes)
 
-    def _fetch(
-        self, kind: Kind, database: str, statement: Statement, progress: Progress
-    ) -> KindResult:
+    def _kind_fetch(self, kind: Kind, database: str, progress: Progress) -> KindFetch:
+        statement = self.statement(kind.name, database)
+        order = statement.order.by if statement.order else None
+        about = (
+            *(kind.name, kind.identity, database, self.options.part_rows),
+            *(statement.text, statement.parameters, order),
+        )
+        return KindFetch(
+            self.source,
+            self.storage,
+            self.location,
+            kind,
+            database,
+            statement,
+            self._checkpoints("raw", kind.name, database, FetchCheckpoint, about),
+            self.options.part_rows,
+            self._own_statement(kind.name),
+            self._stop,
+            progress,
+        )
+
+    def _own_statement(self, kind: str) -> str | None:
+        """Return the hash of the SQL of a kind, if it is not the source's own."""
+        text = self._statements.get(kind)
+        return None if text is None else hashlib.sha256(text.encode()).hexdigest()
+
+    def _checkpoints(
+        self, stage: Stage, kind: str, database: str, model: type[C], about: Sequence[Any]
+    ) -> CheckpointFile[C]:
+        return CheckpointFile(
+            self.storage,
+            self.location.checkpoint(stage, kind, database),
+            model,
+            token_of(self._attempt, *about),
+            is_retry=self._attempt is not None and self._attempt.number > 1,
+        )
+
+    def _fetch(self, fetch: KindFetch) -> KindResult:
         """Fetch; at once again, in a new snapshot, when an object was dropped under our eyes."""
         for left in reversed(range(_TRIES)):
             try:
-                return fetch_kind(
-                    self.source,
-                    self.storage,
-                    self.location,
-                    kind,
-                    database,
-                    statement,
-                    stop=self._stop,
-                    progress=progress,
-                )
+                return fetch.run()
             except SourceUnavailable as error:
                 if error.code != SOURCE_CHANGED or not left:
                     raise
@@ -146,16 +209,38 @@ class MetadataExtraction:
     def transform(self, fetched: FetchResult) -> TransformResult:
         """Make entities of one kind of every database; see `write_assets`."""
         known = kind_named(fetched.kind, self._kinds)
-        total = _Total(self._progress, self._stop)
+        total = Total(self._progress, self._stop)
         scopes = []
-        for scope in fetched.scopes:
-            scopes.append(
-                write_assets(
-                    self.storage, self.location, known, scope, self._transformer, total.add
-                )
-            )
-            total.next()
+        for number, scope in enumerate(fetched.scopes, start=1):
+            total.begin(scope.database)
+            last = number == len(fetched.scopes)
+            scopes.append(self._transform(known, scope, total, last=last))
         return TransformResult.of(fetched.kind, scopes)
+
+    def _transform(
+        self, kind: Kind, scope: KindResult, progress: Progress, *, last: bool
+    ) -> KindAssets:
+        """Make the entities of a scope; `last` says that nothing is left to do after it."""
+        about = [part.sha256 for part in scope.parts]
+        checkpoints = self._checkpoints("assets", kind.name, scope.database, Checkpoint, about)
+        saved = checkpoints.read()
+        done = list(saved.parts) if saved is not None else []
+
+        def stored(made: Sequence[PartInfo]) -> None:
+            done.append(list(made))
+            if not last or len(done) < len(scope.parts):
+                checkpoints.write(parts=done)
+
+        return write_assets(
+            self.storage,
+            self.location,
+            kind,
+            scope,
+            self._transformer,
+            progress,
+            done=tuple(done),
+            stored=stored,
+        )
 
     def orphans(self, fetched: Sequence[FetchResult]) -> OrphanReport:
         """Compare the kinds with each other; see `find_orphans`."""
@@ -165,24 +250,6 @@ class MetadataExtraction:
         self, fetched: Sequence[FetchResult], transformed: Sequence[TransformResult]
     ) -> ManifestRef:
         """Check counts and files and write the manifest; see `write_manifest`."""
-        return write_manifest(self.storage, self.location, self.options, fetched, transformed)
-
-
-class _Total:
-    """Adds up progress over databases, and ends the work when it is to stop."""
-
-    def __init__(self, report: Progress | None, stop: threading.Event | None) -> None:
-        self._report = report
-        self._stop = stop
-        self._before = (0, 0)
-        self._now = (0, 0)
-
-    def add(self, rows: int, size: int) -> None:
-        if self._stop is not None and self._stop.is_set():
-            raise CancelledError("stopped between two batches")
-        self._now = (self._before[0] + rows, self._before[1] + size)
-        if self._report is not None:
-            self._report(*self._now)
-
-    def next(self) -> None:
-        self._before = self._now
+        written = write_manifest(self.storage, self.location, self.options, fetched, transformed)
+        delete_checkpoints(self.storage, self.location.checkpoints)
+        return written

@@ -46,6 +46,15 @@ class RunLocation:
         """Key of the manifest."""
         return f"{self.prefix}/manifest.json"
 
+    @property
+    def checkpoints(self) -> str:
+        """Folder of the checkpoints, which are deleted once the manifest is written."""
+        return f"{self.prefix}/checkpoints"
+
+    def checkpoint(self, stage: Stage, kind: str, database: str) -> str:
+        """Return the key of the checkpoint of one kind of one database."""
+        return f"{self.checkpoints}/{stage}/{safe_segment(kind)}/{database_hash(database)}.json"
+
     def scope(self, stage: Stage, kind: str, database: str) -> str:
         """Return the folder of one kind of one database."""
         return f"{self.prefix}/{stage}/{safe_segment(kind)}/{database_hash(database)}"

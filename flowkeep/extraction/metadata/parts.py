@@ -5,34 +5,53 @@ The temporary file has no name, so a killed process leaves nothing behind.
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
 from flowkeep.contracts.extraction import PartInfo
 from flowkeep.errors import Incomplete
 from flowkeep.storage import Storage
+from flowkeep.telemetry import get_logger
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-PART_ROWS = 250_000
-"""Rows after which a part ends with the table that reached it."""
-PART_BYTES = 256 * 1024 * 1024
-"""Bytes in memory, before compression, after which it does."""
+_log = get_logger(__name__)
 
-Progress = Callable[[int, int], None]
-"""Called with rows and file bytes so far."""
+PART_ROWS = 250_000
+"""Rows after which a part ends, when nothing else is asked for."""
+PART_BYTES = 256 * 1024 * 1024
+"""Bytes in memory, before compression, after which it does too."""
+
+
+class Progress(Protocol):
+    """Takes note of how far one kind of one database is."""
+
+    def __call__(self, rows: int, size: int, part: int = 0) -> None:
+        """Take note.
+
+        Args:
+            rows: Rows so far.
+            size: File bytes so far.
+            part: Number of the part that is being written, from 0.
+        """
 
 
 class PartWriter:
     """Writes tables, each as one row group, to a sequence of Parquet parts.
 
+    A part ends with the table that reaches its size. So equal tables make equal parts, and tables
+    that go on behind a part make the same parts as if nothing had come between.
+
     Args:
         storage: Where the parts go.
         key_of: Number of a part to its key.
         progress: Called after each table.
+        part_rows: Rows after which a part ends.
+        done: Parts that were stored before; the next ones follow them.
+        stored: Called with the last table of each part that reached its size, once it is stored.
 
     Attributes:
         parts: The parts stored so far.
@@ -40,18 +59,27 @@ class PartWriter:
     """
 
     def __init__(
-        self, storage: Storage, key_of: Callable[[int], str], progress: Progress | None = None
+        self,
+        storage: Storage,
+        key_of: Callable[[int], str],
+        progress: Progress | None = None,
+        *,
+        part_rows: int = PART_ROWS,
+        done: Sequence[PartInfo] = (),
+        stored: "Callable[[pa.Table], None] | None" = None,
     ) -> None:
         self._storage = storage
         self._key_of = key_of
         self._progress = progress
+        self._limit = part_rows
+        self._stored = stored
         self._file: IO[bytes] | None = None
         self._writer: pq.ParquetWriter | None = None
         self._part_rows = 0
         self._part_bytes = 0
-        self._stored_bytes = 0
-        self.parts: list[PartInfo] = []
-        self.rows = 0
+        self._stored_bytes = sum(part.bytes for part in done)
+        self.parts: list[PartInfo] = list(done)
+        self.rows = sum(part.rows for part in done)
 
     def write(self, table: "pa.Table") -> None:
         """Add a table; stores the part when it has become large enough."""
@@ -66,9 +94,12 @@ class PartWriter:
         self._part_bytes += table.nbytes
         if self._progress is not None:
             assert self._file is not None
-            self._progress(self.rows, self._stored_bytes + self._file.tell())
-        if self._part_rows >= PART_ROWS or self._part_bytes >= PART_BYTES:
+            size = self._stored_bytes + self._file.tell()
+            self._progress(self.rows, size, len(self.parts))
+        if self._part_rows >= self._limit or self._part_bytes >= PART_BYTES:
             self.finish()
+            if self._stored is not None:
+                self._stored(table)
 
     def finish(self) -> None:
         """Store the part that is being written, if any."""
@@ -79,6 +110,7 @@ class PartWriter:
             part = store_part(self._storage, self._key_of(len(self.parts)), self._file, None)
         if part.rows != self._part_rows:
             raise Incomplete(f"{part.key} holds {part.rows} rows of {self._part_rows}")
+        _log.info("part stored", key=part.key, rows=part.rows, bytes=part.bytes)
         self.parts.append(part)
         self._stored_bytes += part.bytes
         self._file = self._writer = None
@@ -87,8 +119,9 @@ class PartWriter:
     def abandon(self) -> None:
         """Throw away the part that is being written."""
         if self._writer is not None and self._file is not None:
-            with self._file, suppress(Exception):  # whatever kept it from being finished
+            with suppress(Exception):  # whatever kept it from being finished, or from being stored
                 self._writer.close()
+            self._file.close()
 
 
 def open_parquet(file: IO[bytes], schema: "pa.Schema") -> "pq.ParquetWriter":

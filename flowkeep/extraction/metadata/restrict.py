@@ -71,3 +71,17 @@ def resolve_databases(
             code="NO_DATABASE",
         )
     return chosen
+
+
+def is_named(database: str, options: ExtractionOptions) -> bool:
+    """Return whether somebody asked for this very database, be it by asking for none.
+
+    Args:
+        database: One of those that `resolve_databases` returned.
+        options: The rules.
+    """
+    included = [
+        rule for rule in options.rules if rule.level == "database" and rule.action == "include"
+    ]
+    named = [rule for rule in included if rule.expression is None]
+    return len(named) == len(included) or any(rule.matches(database) for rule in named)

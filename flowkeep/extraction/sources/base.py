@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 SOURCE_CHANGED = "SOURCE_CHANGED"
 """Code of the error that an object was dropped while a statement looked at it."""
+SOURCE_REFUSED = "SOURCE_REFUSED"
+"""Code of the error that the server is there and does not let the role in, or not read."""
 
 
 @dataclass(frozen=True, slots=True)
