@@ -4,15 +4,28 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from flowkeep.errors import InvalidInput
 from flowkeep.extraction.filters.rule import Action, Level, Rule
-from flowkeep.extraction.filters.text import parse_rule
+from flowkeep.extraction.filters.text import parse_rule, problem
+from flowkeep.extraction.legacy.dictionaries import LegacyFilters, Translation, translate
 
 
 class ExtractionOptions(BaseModel):
     """Which part of a server is extracted, and how.
+
+    The original SDK's `include-filter`, `exclude-filter` and `temp-table-regex` are taken too, and
+    translated into rules; see `flowkeep.extraction.legacy.dictionaries`.
 
     Attributes:
         databases: Databases by exact name; without these and without rules that include databases
@@ -50,6 +63,18 @@ class ExtractionOptions(BaseModel):
     openlineage: bool = False
     namespace: str | None = Field(default=None, min_length=1, max_length=255)
 
+    _translation: Translation = PrivateAttr(default_factory=lambda: Translation({}))
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _translate(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if not isinstance(value, Mapping):
+            return handler(value)
+        translation = translate(value)
+        options = handler(translation.fields)
+        options._translation = translation  # noqa: SLF001 - it is this class's own
+        return options
+
     @field_validator("databases", "include_schemas", "exclude_schemas")
     @classmethod
     def _names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -85,18 +110,17 @@ class ExtractionOptions(BaseModel):
         try:
             return cls.model_validate(dict(value))
         except ValidationError as error:
-            problems = "; ".join(
-                f"metadata.{'.'.join(str(step) for step in item['loc'])}: {item['msg']}"
-                for item in error.errors(include_url=False)
-            )
-            known = (field.alias or name for name, field in cls.model_fields.items())
+            errors = error.errors(include_url=False)
+            problems = "; ".join(f"metadata.{problem(item)}" for item in errors)
+            known = ", ".join(field.alias or name for name, field in cls.model_fields.items())
+            unknown = any(item["type"] == "extra_forbidden" for item in errors)
             raise InvalidInput(
-                problems, hint=f"metadata takes {', '.join(known)}; plain names are exact"
+                problems, hint=f"metadata takes {known}" if unknown else "correct these options"
             ) from None
 
     @cached_property
     def rules(self) -> tuple[Rule, ...]:
-        """All rules in order: names first, then the listed ones."""
+        """All rules in order: names first, then the listed ones, then the translated ones."""
         return (
             *_exact("include", "database", self.databases),
             *_exact("include", "schema", self.include_schemas),
@@ -112,13 +136,23 @@ class ExtractionOptions(BaseModel):
             "system": self.include_system_schemas,
         }
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Where the original SDK's settings meant something else there, one sentence each."""
+        return self._translation.warnings
+
+    @cached_property
+    def legacy(self) -> LegacyFilters:
+        """The original SDK's settings, for the placeholders of its SQL texts."""
+        return LegacyFilters.read(self._translation.original)
+
     def filters(self) -> dict[str, Any]:
         """Return what decides which objects of a database are in the scope, for the manifest.
 
         Rules for databases are left out: the databases are the manifest's scopes, and one more of
         them changes nothing for the others.
         """
-        return {
+        found: dict[str, Any] = {
             "include_schemas": list(self.include_schemas),
             "exclude_schemas": list(self.exclude_schemas),
             "rules": [
@@ -130,6 +164,10 @@ class ExtractionOptions(BaseModel):
             "exclude_views": self.exclude_views,
             "exclude_empty_tables": self.exclude_empty_tables,
         }
+        if self._translation.original:
+            found["translated_from"] = dict(self._translation.original)
+            found["warnings"] = list(self.warnings)
+        return found
 
 
 def _exact(action: Action, level: Level, names: tuple[str, ...]) -> tuple[Rule, ...]:

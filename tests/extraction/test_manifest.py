@@ -249,7 +249,7 @@ def test_a_namespace_of_one_s_own_replaces_the_host(sample_url: str, storage: St
     ("options", "message"),
     [
         ([], "must be a mapping"),
-        ({"include-filter": "{}"}, r"metadata.include-filter: .*; names are exact"),
+        ({"include-filters": "{}"}, r"metadata.include-filters: .*metadata takes databases, "),
         ({"include_schemas": "sales"}, "metadata.include_schemas"),
         ({"include_schemas": [""]}, "a name is empty"),
         ({"databases": ["a\x00"]}, "NUL"),

@@ -86,7 +86,7 @@ class Pattern(BaseModel):
 
     def __str__(self) -> str:
         case = "insensitive " if self.case == "insensitive" else ""
-        return f"{self.match} {case}{self.value}"
+        return f"{case}{self.match} {self.value}"
 
 
 class Rule(Pattern):
@@ -128,7 +128,7 @@ class Rule(Pattern):
 
     def __str__(self) -> str:
         parents = "".join(
-            f" {name}={pattern.value if pattern.match == 'exact' else f'({pattern})'}"
+            f" {name}={pattern.value if pattern.expression is None else f'({pattern})'}"
             for name, pattern in (("database", self.in_database), ("schema", self.in_schema))
             if pattern is not None
         )
