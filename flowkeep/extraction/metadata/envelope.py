@@ -42,13 +42,18 @@ class Entities:
 
     Attributes:
         frame: One row each, with the columns of `ENVELOPE`.
-        lines: One JSON line each, in UTF-8, each with its newline.
         identities: Guid and content hash of each, one behind the other.
     """
 
     frame: "pl.DataFrame"
-    lines: bytes
     identities: bytes
+
+    def lines(self) -> bytes:
+        """Return one JSON line each, in UTF-8, each with its newline."""
+        import polars as pl
+
+        line = pl.struct(ENVELOPE).struct.json_encode().cast(pl.Binary)
+        return b"\n".join([*self.frame.select(line).to_series().to_list(), b""])
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +101,7 @@ class Envelope:
             pl.lit(seen).alias("lastSeen"),
         ).select(ENVELOPE)
         pairs = zip(ids, hashes, strict=True)
-        return Entities(frame, _lines(frame), "".join([a + b for a, b in pairs]).encode())
+        return Entities(frame, "".join([a + b for a, b in pairs]).encode())
 
 
 def rfc3339(time: datetime) -> str:
@@ -129,10 +134,3 @@ def _content_hashes(drafts: "pl.DataFrame", volatile: AbstractSet[str]) -> list[
 def _canonical_order(name: str) -> bytes:
     """Return what keys are sorted by: UTF-16 code units (RFC 8785, section 3.2.3)."""
     return name.encode("utf-16-be")
-
-
-def _lines(frame: "pl.DataFrame") -> bytes:
-    import polars as pl
-
-    texts = frame.select(pl.struct(ENVELOPE).struct.json_encode().cast(pl.Binary)).to_series()
-    return b"\n".join([*texts.to_list(), b""])
