@@ -128,4 +128,5 @@ def _encode(text: "pl.Expr", codes: Mapping[str, str]) -> "pl.Expr":
 
 
 def _decode(part: str) -> str:
-    return "" if part == _EMPTY else unquote(part)
+    name, bracket, signature = part.partition("(")
+    return ("" if name == _EMPTY else unquote(name)) + bracket + unquote(signature)
