@@ -142,6 +142,18 @@ class ActivitiesInterface:
         if beat is not None:
             beat.heard([details])
 
+    def allow_silence(self, seconds: float) -> None:
+        """Let this attempt be without progress for longer than `no_progress_timeout`.
+
+        For work that something else bounds, like a statement with a timeout of its own.
+
+        Args:
+            seconds: Longest silence that is no reason to give up.
+        """
+        beat = _heartbeat.get()
+        if beat is not None:
+            beat.allow_silence(seconds)
+
     async def map_results(self, reference: str) -> list[Any]:
         """Read the results of a chunked `map` back, in item order.
 

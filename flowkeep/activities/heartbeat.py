@@ -48,6 +48,14 @@ class Heartbeat:
         """Take note of progress without details."""
         self._progress_at = time.monotonic()
 
+    def allow_silence(self, seconds: float) -> None:
+        """Be patient for longer, where something else bounds how long nothing may come.
+
+        Args:
+            seconds: Longest silence that is no reason to give up.
+        """
+        self._no_progress_seconds = max(self._no_progress_seconds, seconds)
+
     def start(self) -> None:
         """Begin to beat; needs the activity's context."""
         self._task = asyncio.create_task(self._run(), name="flowkeep-heartbeat")

@@ -24,6 +24,9 @@ from flowkeep.extraction.sources.registry import source_class
 
 T = TypeVar("T")
 
+_SILENCE_MARGIN_SECONDS = 60.0
+"""Longer than a server and the network need to end a statement whose time is over."""
+
 
 class BaseSQLMetadataExtractionActivities(KindFetches):
     """Reads the catalogue of a SQL database; the arguments say which.
@@ -124,10 +127,13 @@ class BaseSQLMetadataExtractionActivities(KindFetches):
     ) -> T:
         """Run blocking work in a thread, and stop it when the attempt is cancelled."""
         arguments = await self._resolved(workflow_args)
+        options = ExtractionOptions.read(arguments.get("metadata"))
+        # The server ends a statement that takes too long; until then it may well say nothing.
+        self.allow_silence(options.statement_timeout_seconds + _SILENCE_MARGIN_SECONDS)
         stop = threading.Event()
 
         def call() -> T:
-            return work(self._extraction(arguments, stop))
+            return work(self._extraction(arguments, options, stop))
 
         working = asyncio.ensure_future(self.run_blocking(call))
         try:
@@ -139,9 +145,10 @@ class BaseSQLMetadataExtractionActivities(KindFetches):
                 working.exception()  # it was stopped: what it says of that interests nobody
             raise
 
-    def _extraction(self, arguments: Arguments, stop: threading.Event) -> MetadataExtraction:
+    def _extraction(
+        self, arguments: Arguments, options: ExtractionOptions, stop: threading.Event
+    ) -> MetadataExtraction:
         services = self.services
-        options = ExtractionOptions.read(arguments.get("metadata"))
         credentials = SourceCredentials.read(arguments.get("credentials") or {})
         source = self.source_class(credentials)(
             credentials,

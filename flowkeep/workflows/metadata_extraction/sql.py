@@ -1,9 +1,11 @@
 """The workflow that extracts the metadata of a SQL database."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, ClassVar, TypeVar, cast
 
 from temporalio import workflow
+from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import BaseModel, ValidationError
@@ -59,6 +61,14 @@ class BaseSQLMetadataExtractionWorkflow(WorkflowInterface):
     activities_cls: type[ActivitiesInterface] = BaseSQLMetadataExtractionActivities
     fetches: ClassVar[dict[str, str]] = FETCHES
     """Activities that fetch; those of the activity class's `extra_kinds` are added."""
+    patient_retry_policy: ClassVar[RetryPolicy] = RetryPolicy(
+        initial_interval=timedelta(seconds=1),
+        backoff_coefficient=2.0,
+        maximum_interval=timedelta(seconds=60),
+        maximum_attempts=8,
+    )
+    """How fetches, transforms and the end are tried again: for about two minutes, in which a
+    source or a store comes back. Each attempt goes on where the one before it was."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -146,7 +156,7 @@ class BaseSQLMetadataExtractionWorkflow(WorkflowInterface):
 
     async def _fetch(self, name: str) -> None:
         kind = self._fetches[name]
-        found = await self.execute(name, self._arguments)
+        found = await self._execute(name, self._arguments)
         if found is None:
             workflow.logger.warning("%s returned nothing: %s are left out", name, kind)
             return
@@ -158,9 +168,14 @@ class BaseSQLMetadataExtractionWorkflow(WorkflowInterface):
         if self._fetched[kind].not_applicable is not None:
             return
         fetched = self._fetched[kind].model_dump(mode="json")
-        found = await self.execute(TRANSFORM, {**self._arguments, "kind": kind, "fetched": fetched})
+        found = await self._execute(
+            TRANSFORM, {**self._arguments, "kind": kind, "fetched": fetched}
+        )
         if found is not None:
             self._transformed[kind] = _read(TransformResult, TRANSFORM, found)
+
+    async def _execute(self, name: str, arguments: dict[str, Any]) -> Any:
+        return await self.execute(name, arguments, retry_policy=self.patient_retry_policy)
 
     async def _execute_other(self, name: str, arguments: Any) -> None:
         self._results[name] = await self.execute(name, arguments)
@@ -183,7 +198,7 @@ class BaseSQLMetadataExtractionWorkflow(WorkflowInterface):
     async def _try_to_finish(self, *, last: bool) -> FinishResult:
         kinds = [kind for kind in self._fetches.values() if kind in self._fetched]
         made = [kind for kind in kinds if kind in self._transformed]
-        found = await self.execute(
+        found = await self._execute(
             FINISH,
             {
                 **self._arguments,
