@@ -219,15 +219,11 @@ class SQLHandler(HandlerInterface):
     ) -> CheckResult:
         own = [name for name in schemas if not self.source.is_system_schema(name)]
         wanted = set(options.include_schemas or own) - set(options.exclude_schemas)
-        closed = self.source.closed_schemas(session, [name for name in schemas if name in wanted])
-        message = "the catalogue shows all objects; "
-        message += (
-            f"{session.info.role} lacks USAGE on {_some(closed)}, whose data it cannot query"
-            if closed
-            else f"{session.info.role} may use every schema"
+        right, message = self.source.check_rights(
+            session, [name for name in schemas if name in wanted]
         )
         return CheckResult(
-            name=f"visibility in {database}", ok=not closed, message=message, level="warning"
+            name=f"visibility in {database}", ok=right, message=message, level="warning"
         )
 
     def _check_output(self) -> list[CheckResult]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from flowkeep.contracts.extraction import KindResult, PartInfo
 from flowkeep.errors import ConfigurationError, Incomplete
 from flowkeep.extraction.metadata.checkpoint import CheckpointFile, FetchCheckpoint, flat
+from flowkeep.extraction.legacy.columns import raw_names
 from flowkeep.extraction.metadata.duplicates import DuplicateWatch
 from flowkeep.extraction.metadata.keys import RunLocation
 from flowkeep.extraction.metadata.kinds import ColumnType, Kind, missing_columns
@@ -233,13 +234,17 @@ class KindFetch:
             written=written,
             snapshot=SNAPSHOTS_JOINT.join(_snapshots(session, saved)),
             taken_at=first or session.taken_at,
+            status="partial" if session.shortfall else "complete",
+            reason=session.shortfall,
             visibility=session.visibility,
             statement=self.own_statement,
             source=session.info,
         )
 
     def _columns(self, session: Session) -> Mapping[str, ColumnType]:
-        described = session.describe(self.statement)
+        returned = session.describe(self.statement)
+        names = raw_names(self.kind, returned)
+        described = {names[name]: found for name, found in returned.items()}
         missing = missing_columns(self.kind, described)
         if missing:
             raise ConfigurationError(

@@ -20,8 +20,13 @@ if TYPE_CHECKING:
 
 SOURCE_CHANGED = "SOURCE_CHANGED"
 """Code of the error that an object was dropped while a statement looked at it."""
+_EXAMPLES = 5
 SOURCE_REFUSED = "SOURCE_REFUSED"
-"""Code of the error that the server is there and does not let the role in, or not read."""
+"""Code of the error that the server does not accept the credentials: true for every database."""
+DATABASE_REFUSED = "SOURCE_DATABASE_REFUSED"
+"""Code of the error that one database is closed, gone, or does not let the role in or read."""
+SOURCE_VERSION = "SOURCE_VERSION"
+"""Code of the error that the server is older than the statements."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,11 @@ class Session(ABC):
     """When the snapshot began, by the server's clock, UTC."""
     visibility: str
     """What the role can see: two runs of equal visibility miss the same objects, if any."""
+
+    @property
+    def shortfall(self) -> str | None:
+        """What the server said it could not show of the rows read so far; None for nothing."""
+        return None
 
     @abstractmethod
     def describe(self, statement: Statement) -> dict[str, ColumnType]:
@@ -208,3 +218,20 @@ class Source(ABC):
     @abstractmethod
     def closed_schemas(self, session: Session, schemas: list[str]) -> list[str]:
         """Return those of `schemas` whose objects the role may not use."""
+
+    def check_rights(self, session: Session, schemas: list[str]) -> tuple[bool, str]:
+        """Return whether nothing is hidden or closed to the role, and a sentence.
+
+        Args:
+            session: An open session.
+            schemas: Schemas that are going to be read.
+        """
+        closed = self.closed_schemas(session, schemas)
+        names = ", ".join(closed[:_EXAMPLES])
+        if len(closed) > _EXAMPLES:
+            names += f" and {len(closed) - _EXAMPLES} more"
+        return not closed, "the catalogue shows all objects; " + (
+            f"{session.info.role} lacks USAGE on {names}, whose data it cannot query"
+            if closed
+            else f"{session.info.role} may use every schema"
+        )

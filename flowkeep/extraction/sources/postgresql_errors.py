@@ -10,7 +10,12 @@ import socket
 from typing import TYPE_CHECKING
 
 from flowkeep.errors import ConfigurationError, FlowkeepError, SourceUnavailable
-from flowkeep.extraction.sources.base import SOURCE_CHANGED
+from flowkeep.extraction.sources.base import (
+    DATABASE_REFUSED,
+    SOURCE_CHANGED,
+    SOURCE_REFUSED,
+    SOURCE_VERSION,
+)
 
 if TYPE_CHECKING:
     import psycopg
@@ -18,17 +23,19 @@ if TYPE_CHECKING:
 _RETRYABLE_CLASSES = ("08", "40", "53", "55", "57", "58", "XX")
 """Connection, transaction rollback, resources, object state, intervention, system, internal."""
 
-_WRONG_LOGIN = (
-    (r"password authentication failed|no password supplied", "check user and password"),
-    (r"role \".*\" does not exist", "create the role, or name another user"),
+_DATABASE_REFUSES = (
     (r"database \".*\" does not exist", "create the database, or name another one"),
     (r"permission denied for database", "grant CONNECT on the database to this role"),
-    (r"is not permitted to log in", "give the role LOGIN, or name another user"),
     (r"not currently accepting connections", "name a database that allows connections"),
     (
         r"no pg_hba\.conf entry|pg_hba\.conf rejects",
         "allow this client in the server's pg_hba.conf",
     ),
+)
+_WRONG_LOGIN = (
+    (r"password authentication failed|no password supplied", "check user and password"),
+    (r"role \".*\" does not exist", "create the role, or name another user"),
+    (r"is not permitted to log in", "give the role LOGIN, or name another user"),
     (r"authentication failed|authentication method", "check how this role must log in"),
     (r"SSL|certificate|sslmode", "check sslmode and certificates in credentials.extra"),
     (r"invalid connection option|invalid .* value|missing \"=\"", "correct credentials.extra"),
@@ -51,6 +58,9 @@ def connection_error(error: "psycopg.Error", target: str, text: str) -> Flowkeep
     number = re.search(r"failed to resolve host .*\[Errno (-?\d+)\]", text)
     if number and int(number[1]) in _NO_SUCH_HOST:
         return unknown_host(target)
+    for pattern, hint in _DATABASE_REFUSES:
+        if re.search(pattern, text):
+            return _refused(target, text, hint, DATABASE_REFUSED)
     if error.sqlstate is not None and not error.sqlstate.startswith(_RETRYABLE_CLASSES):
         return _refused(target, text, "check credentials and rights")
     for pattern, hint in _WRONG_LOGIN:
@@ -58,6 +68,21 @@ def connection_error(error: "psycopg.Error", target: str, text: str) -> Flowkeep
             return _refused(target, text, hint)
     return SourceUnavailable(
         f"cannot connect to {target}: {text}", hint="check that the server runs and is reachable"
+    )
+
+
+def too_old(target: str, version: str | None, oldest: int) -> ConfigurationError:
+    """Return the error for a server that is older than the statements.
+
+    Args:
+        target: Host, port, database and role, for the message.
+        version: What the server calls its version.
+        oldest: Oldest major version that can be read.
+    """
+    return ConfigurationError(
+        f"cannot read {target}: PostgreSQL {version or 'of unknown version'} is too old",
+        hint=f"PostgreSQL {oldest} or later is needed",
+        code=SOURCE_VERSION,
     )
 
 
@@ -93,7 +118,7 @@ def statement_error(error: "psycopg.Error", target: str, text: str) -> FlowkeepE
             hint = "another session holds a lock on a catalogue object; try again when it is done"
         return SourceUnavailable(f"reading {target} failed: {text}", hint=hint)
     if state == "42501":
-        return _refused(target, text, "grant the role what the statement reads")
+        return _refused(target, text, "grant the role what the statement reads", DATABASE_REFUSED)
     if state == "2201B":
         return ConfigurationError(
             f"{target} rejected a regular expression: {text}",
@@ -113,7 +138,5 @@ def statement_error(error: "psycopg.Error", target: str, text: str) -> FlowkeepE
     )
 
 
-def _refused(target: str, text: str, hint: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"cannot connect to {target}: {text}", hint=hint, code="SOURCE_REFUSED"
-    )
+def _refused(target: str, text: str, hint: str, code: str = SOURCE_REFUSED) -> ConfigurationError:
+    return ConfigurationError(f"cannot connect to {target}: {text}", hint=hint, code=code)

@@ -23,10 +23,9 @@ def _names(numbers: str, table: str) -> str:
         table: Expression for the identifier of their table.
     """
     return f"""pg_catalog.to_json(ARRAY(
-        SELECT a.attname::pg_catalog.text
-        FROM pg_catalog.unnest({numbers}) WITH ORDINALITY AS k (attnum, place)
-        JOIN pg_catalog.pg_attribute AS a ON a.attrelid = {table} AND a.attnum = k.attnum
-        ORDER BY k.place
+        SELECT a.attname::pg_catalog.text FROM pg_catalog.pg_attribute AS a
+        WHERE a.attrelid = {table} AND a.attnum = ANY ({numbers})
+        ORDER BY pg_catalog.array_position({numbers}, a.attnum)
     ))::pg_catalog.text"""  # noqa: S608 - only constants are put in
 
 

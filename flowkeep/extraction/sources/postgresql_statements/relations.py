@@ -9,6 +9,34 @@ from flowkeep.extraction.sources.postgresql_statements.scope import (
     TABLE_TYPE,
 )
 
+VIEW_DEFINITION = "pg_catalog.pg_get_viewdef(c.oid)"
+"""What keeps locks: a statement that holds this is read in rounds, see `VIEW_ROUNDS`."""
+
+VIEW_ROUNDS = """
+SELECT pg_catalog.max(v.oid)::pg_catalog.int8
+FROM (
+    SELECT w.ev_class AS oid, pg_catalog.floor(
+        (pg_catalog.sum(pg_catalog.count(DISTINCT o.refobjid) + 1) OVER (ORDER BY w.ev_class) - 1)
+        / (
+            SELECT pg_catalog.current_setting('max_locks_per_transaction')::pg_catalog.int8 * (
+                pg_catalog.current_setting('max_connections')::pg_catalog.int8
+                + pg_catalog.current_setting('max_prepared_transactions')::pg_catalog.int8
+            ) / 4
+        )
+    ) AS round
+    FROM pg_catalog.pg_rewrite AS w
+    LEFT JOIN pg_catalog.pg_depend AS o
+        ON o.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND o.objid = w.oid
+        AND o.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+    WHERE w.rulename = '_RETURN'
+    GROUP BY w.ev_class
+) AS v
+GROUP BY v.round
+ORDER BY 1
+"""
+"""The last view of every round of views that together lock no more than a quarter of the relations
+for which the server has room (its manual, `max_locks_per_transaction`)."""
+
 TABLE_SQL = f"""
 SELECT
     pg_catalog.current_database() AS database_name,
@@ -33,7 +61,7 @@ SELECT
     pg_catalog.array_to_string(c.reloptions, ', ') AS options,
     CASE WHEN c.relkind IN ('v', 'm')
         AND pg_catalog.pg_relation_size(c.oid) IS NOT NULL
-        THEN pg_catalog.pg_get_viewdef(c.oid)
+        THEN {VIEW_DEFINITION}
     END AS view_definition,
     CASE WHEN c.relkind <> 'v' AND c.reltuples >= 0
         THEN c.reltuples::pg_catalog.int8
