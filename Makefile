@@ -1,7 +1,7 @@
 # Each target installs what it needs; only Python 3.11+ and make have to be there.
 # PYTHON=… picks the interpreter, ARGS=… is passed on, BENCH=… picks one benchmark.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lock clean
+.PHONY: help demo test check bench bench-extraction lock clean
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
@@ -9,7 +9,7 @@ INSTALLED := .venv/.installed
 BENCH ?= $(patsubst benchmarks/%.py,%,$(wildcard benchmarks/[a-z]*.py))
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED) ## start the engine, extract a sample database, show its run
 	@$(BIN)/flowkeep demo $(ARGS)
@@ -25,6 +25,10 @@ check: $(INSTALLED) ## formatting, lint, types, import layers
 
 bench: $(INSTALLED) ## run the benchmarks (one: make bench BENCH=engine)
 	@set -e; for name in $(BENCH); do $(BIN)/python -m benchmarks.$$name $(ARGS); done
+
+bench-extraction: $(INSTALLED) ## run the extraction's benchmarks, beside DataHub's
+	@$(BIN)/python -m benchmarks.extraction $(ARGS)
+	@$(BIN)/python -m benchmarks.extraction_workflow --tables 10000 100000 --peer datahub $(ARGS)
 
 lock: ## write requirements.lock anew from pyproject.toml
 	@tools/setup lock

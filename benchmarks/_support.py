@@ -48,6 +48,10 @@ class Child:
         await child._answer()
         return child
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     async def measure(self, phase: str) -> Any:
         """Return what it measured."""
         assert self._process.stdin is not None
@@ -106,6 +110,17 @@ def interval(ratios: Sequence[float]) -> tuple[float, float]:
         statistics.median(draw.choices(ratios, k=len(ratios))) for _ in range(_RESAMPLES)
     )
     return medians[math.floor(_RESAMPLES * 0.025)], medians[math.ceil(_RESAMPLES * 0.975) - 1]
+
+
+def peak_mib() -> float:
+    """Return the most memory this process ever had, in MiB: VmHWM of proc_pid_status(5).
+
+    `ru_maxrss` would not do: it survives exec, so a small process answers with its parent's.
+    """
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError("/proc/self/status has no VmHWM")
 
 
 def cpu_seconds(pid: int) -> float:

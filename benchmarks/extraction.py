@@ -8,63 +8,22 @@ measurement is a fresh process; the variants take turns, and every other round i
 import argparse
 import asyncio
 import json
-import os
-import platform
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import AsyncExitStack
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from benchmarks._catalogue import COLUMNS, create_catalogue
-from flowkeep.extraction.credentials import SourceCredentials
-from flowkeep.extraction.metadata.extraction import MetadataExtraction
-from flowkeep.extraction.metadata.keys import RunLocation
-from flowkeep.extraction.options import ExtractionOptions
-from flowkeep.extraction.sources.postgresql import PostgreSQLSource
-from flowkeep.local_engine.isolation import find_binaries
-from flowkeep.local_engine.postgres import PostgresServer
-from flowkeep.storage import Storage
+from benchmarks._catalogue import Catalogue
+from benchmarks._raw_copy import copy_statements, extraction_of, raw_copy
+from benchmarks._source_server import SourceServer
+from benchmarks._support import headline, machine, peak_mib, say
 
 BASELINE, FETCH, WHOLE = "psql COPY to null", "columns to Parquet", "and to entities"
 VARIANTS = (BASELINE, FETCH, WHOLE)
 
 Figure = dict[str, float]
-
-
-def extraction_of(url: str, folder: str) -> MetadataExtraction:
-    return MetadataExtraction(
-        PostgreSQLSource(SourceCredentials.read({"url": url})),
-        Storage(Path(folder).as_uri()),
-        RunLocation("benchmark", None, "benchmark", "run"),
-        ExtractionOptions(),
-    )
-
-
-def copy_statement(url: str) -> str:
-    """Return the statement that the extraction will run, parameters filled in."""
-    extraction = extraction_of(url, "/")
-    with extraction.source.session() as session:
-        text: str = session.copy_text(extraction.statement("columns"))  # type: ignore[attr-defined]
-        return text
-
-
-def baseline(url: str, statement: str) -> Figure:
-    parts = urlsplit(url)
-    environment = {
-        **os.environ,
-        "PGPASSWORD": parts.password or "",
-        "PGOPTIONS": "-c work_mem=64MB",
-    }
-    shown = parts._replace(netloc=f"{parts.username}@{parts.hostname}:{parts.port}").geturl()
-    command = [str(find_binaries() / "psql"), "-X", "-q", "-d", shown, "-c", statement]
-    begin = time.perf_counter()
-    subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=True)
-    return {"seconds": time.perf_counter() - begin}
 
 
 def ours(url: str, variant: str) -> Figure:
@@ -82,36 +41,31 @@ def ours(url: str, variant: str) -> Figure:
         if variant == WHOLE:
             extraction.transform(fetched)
         seconds = time.perf_counter() - begin
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"seconds": seconds, "rows": fetched.rows, "peak_mib": peak}
+    return {"seconds": seconds, "rows": fetched.rows, "peak_mib": peak_mib()}
 
 
 def measure(url: str, statement: str, variant: str) -> Figure:
     if variant == BASELINE:
-        return baseline(url, statement)
+        return {"seconds": raw_copy(url, [statement])}
     command = [sys.executable, "-m", "benchmarks.extraction", "--child", variant]
     done = subprocess.run(command, input=url.encode(), stdout=subprocess.PIPE, check=True)
     figure: Figure = json.loads(done.stdout)
     return figure
 
 
-async def run(tables: int, rounds: int) -> dict[str, list[Figure]]:
+async def run(catalogue: Catalogue, rounds: int, kept: Path | None) -> dict[str, list[Figure]]:
     figures: dict[str, list[Figure]] = {variant: [] for variant in VARIANTS}
-    async with AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        (folder / "logs").mkdir()
-        server = PostgresServer(folder)
-        await server.start()
-        stack.push_async_callback(server.stop)
-        print(f"creating {tables} tables of {COLUMNS} columns", file=sys.stderr)
-        await asyncio.to_thread(create_catalogue, server.url(), tables)
-        statement = copy_statement(server.url())
-        for number in range(rounds + 1):
-            for variant in VARIANTS if number % 2 == 0 else VARIANTS[::-1]:
-                figure = await asyncio.to_thread(measure, server.url(), statement, variant)
-                if number:  # the first round warms the server up
-                    figures[variant].append(figure)
-            print(f"round {number} of {rounds} done", file=sys.stderr)
+    with tempfile.TemporaryDirectory() as folder:
+        server = SourceServer(kept or Path(folder))
+        async with server.running():
+            url = await asyncio.to_thread(server.provide, catalogue)
+            [statement] = await asyncio.to_thread(copy_statements, url, ["columns"])
+            for number in range(rounds + 1):
+                for variant in VARIANTS if number % 2 == 0 else VARIANTS[::-1]:
+                    figure = await asyncio.to_thread(measure, url, statement, variant)
+                    if number:  # the first round warms the server up
+                        figures[variant].append(figure)
+                say(f"round {number} of {rounds} done")
     return figures
 
 
@@ -150,7 +104,11 @@ def show(rows: list[dict[str, object]]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tables", type=int, default=10_000, help="of 20 columns (default 10000)")
+    parser.add_argument("--plain", action="store_true", help="no views, foreign keys and the like")
     parser.add_argument("--repeat", type=int, default=7, help="interleaved rounds (default 7)")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FOLDER", help="keep the catalogue there, and use it again"
+    )
     parser.add_argument("-o", "--output", choices=["table", "json"], default="table")
     parser.add_argument("--child", choices=VARIANTS[1:], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -159,12 +117,14 @@ def main() -> None:
         return
     if arguments.repeat < 1 or arguments.tables < 1:
         parser.error("--repeat and --tables must be at least 1")
-    rows = summary(asyncio.run(run(arguments.tables, arguments.repeat)))
-    machine = {"cpus": os.cpu_count(), "python": platform.python_version()}
+    catalogue = Catalogue(arguments.tables, plain=arguments.plain)
+    kept = arguments.keep.resolve() if arguments.keep else None
+    begin = headline(arguments.repeat)
+    rows = summary(asyncio.run(run(catalogue, arguments.repeat, kept)))
     if arguments.output == "json":
-        print(json.dumps({"benchmark": "extraction", "machine": machine, "rows": rows}, indent=2))
+        print(json.dumps({"benchmark": "extraction", "machine": machine(), "rows": rows}, indent=2))
     else:
-        print(f"{machine['cpus']} CPUs, Python {machine['python']}, {arguments.repeat} rounds\n")
+        print(f"{begin}; load average {machine()['load_average']} at the end\n")
         show(rows)
 
 
