@@ -7,6 +7,7 @@ from temporalio import activity
 
 from flowkeep.activities.base import ActivitiesInterface
 from flowkeep.contracts.extraction import FetchResult
+from flowkeep.extraction.legacy.statements import with_temp_tables
 from flowkeep.extraction.metadata.kinds import KINDS, Kind
 
 Arguments = dict[str, Any]
@@ -38,6 +39,9 @@ class KindFetches(ActivitiesInterface):
         fetch_type_sql: The same for types.
         fetch_view_dependency_sql: The same for what views read.
         fetch_kind_sql: Kind to its SQL, for `extra_kinds`.
+        extract_temp_table_regex_table_sql: Stands for `{temp_table_regex_sql}` in
+            `fetch_table_sql` when `metadata.temp-table-regex` is set.
+        extract_temp_table_regex_column_sql: The same in `fetch_column_sql`.
         extra_kinds: Kinds beside those of `flowkeep.extraction.metadata.kinds`; one of the same
             name takes its place.
     """
@@ -53,6 +57,9 @@ class KindFetches(ActivitiesInterface):
     fetch_trigger_sql: ClassVar[str | None] = None
     fetch_type_sql: ClassVar[str | None] = None
     fetch_view_dependency_sql: ClassVar[str | None] = None
+
+    extract_temp_table_regex_table_sql: ClassVar[str | None] = None
+    extract_temp_table_regex_column_sql: ClassVar[str | None] = None
 
     fetch_kind_sql: ClassVar[Mapping[str, str]] = {}
     extra_kinds: ClassVar[Sequence[Kind]] = ()
@@ -128,7 +135,15 @@ class KindFetches(ActivitiesInterface):
         """Return kind to SQL, for the kinds whose SQL is not the source's own."""
         texts = {kind: getattr(self, f"fetch_{name}_sql") for kind, name in _SINGULAR.items()}
         texts |= dict(self.fetch_kind_sql)
-        return {kind: text for kind, text in texts.items() if text is not None}
+        snippets = {
+            "tables": self.extract_temp_table_regex_table_sql,
+            "columns": self.extract_temp_table_regex_column_sql,
+        }
+        return {
+            kind: with_temp_tables(text, snippets.get(kind))
+            for kind, text in texts.items()
+            if text is not None
+        }
 
     def kinds(self) -> dict[str, Kind]:
         """Return all kinds by name, `extra_kinds` included."""

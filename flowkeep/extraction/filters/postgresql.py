@@ -17,6 +17,7 @@ class PostgreSQLFilterSyntax(FilterSyntax):
         "procedure": "p.proname",
     }
     system_schema: ClassVar[str] = "(n.nspname = 'information_schema' OR n.nspname ~ '^pg_')"
+    system_schemas: ClassVar[str | None] = "information_schema|pg_.*"
     view: ClassVar[str | None] = "c.relkind IN ('v', 'm')"
     # Never analysed is -1. A partitioned table has no rows of its own, whatever is counted for it.
     empty: ClassVar[str | None] = "(c.relkind IN ('r', 'm') AND c.reltuples = 0)"

@@ -16,6 +16,8 @@ class FilterSyntax(ABC):
     Attributes:
         names: Level to the SQL expression of such an object's name.
         system_schema: Condition that is true for the server's own schemas.
+        system_schemas: Portable expression of their whole names, for the original SDK's texts;
+            None leaves it to these texts.
         view: Condition that is true for views of every sort; None when there are none to tell.
         empty: Condition that is true for tables that the server's statistics call empty; unknown
             does not count as empty. None when the server has no such statistics.
@@ -25,6 +27,7 @@ class FilterSyntax(ABC):
 
     names: ClassVar[Mapping[Level, str]]
     system_schema: ClassVar[str]
+    system_schemas: ClassVar[str | None] = None
     view: ClassVar[str | None] = None
     empty: ClassVar[str | None] = None
     doubles_percent: ClassVar[bool] = True

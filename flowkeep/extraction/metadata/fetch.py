@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from flowkeep.contracts.extraction import KindResult, PartInfo
 from flowkeep.errors import ConfigurationError, Incomplete
-from flowkeep.extraction.metadata.checkpoint import CheckpointFile, FetchCheckpoint, flat
 from flowkeep.extraction.legacy.columns import raw_names
+from flowkeep.extraction.metadata.checkpoint import CheckpointFile, FetchCheckpoint, flat
 from flowkeep.extraction.metadata.duplicates import DuplicateWatch
 from flowkeep.extraction.metadata.keys import RunLocation
 from flowkeep.extraction.metadata.kinds import ColumnType, Kind, missing_columns

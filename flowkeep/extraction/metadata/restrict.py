@@ -5,6 +5,7 @@ from dataclasses import replace
 from flowkeep.errors import ConfigurationError
 from flowkeep.extraction.filters.compile import compile_rules
 from flowkeep.extraction.filters.scope import Scope
+from flowkeep.extraction.legacy.statements import is_legacy, translate_statement
 from flowkeep.extraction.options import ExtractionOptions
 from flowkeep.extraction.sources.base import Session, Source, Statement
 
@@ -15,14 +16,29 @@ def restricted(
     """Return a statement that returns only what is in the scope.
 
     Args:
-        statement: With slots, or without: then it is nobody's business but its author's.
+        statement: With slots, or with placeholders of the original SDK, or without: then what it
+            returns is nobody's business but its author's.
         source: Where it will run.
         options: The rules.
         database: The database it will run in.
+
+    Raises:
+        ConfigurationError: If placeholders of the original SDK cannot be filled; names them.
     """
-    if source.filter_syntax is None:
+    syntax = source.filter_syntax
+    if is_legacy(statement.text):
+        if syntax is None:
+            raise ConfigurationError(
+                f"{source.dialect} has no conditions in SQL that placeholders could stand for",
+                hint="write the SQL of this kind without placeholders",
+                code="SOURCE_STATEMENT",
+            )
+        legacy = translate_statement(statement.text, options, syntax, database)
+        parameters = {**statement.parameters, **legacy.parameters}
+        statement = replace(statement, text=legacy.text, parameters=parameters)
+    if syntax is None:
         return replace(statement, scope=Scope(options, source.is_system_schema))
-    compiled = compile_rules(options, source.filter_syntax, database)
+    compiled = compile_rules(options, syntax, database)
     text = compiled.apply(statement.text)
     if text == statement.text:
         return statement
