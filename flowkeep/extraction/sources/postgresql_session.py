@@ -112,7 +112,7 @@ class PostgreSQLSession(Session):
 
     def count(self, statement: Statement) -> int:
         """Return the number of rows; see `Session.count`."""
-        text = self._text(statement)
+        text = self._text(replace(statement, text=statement.text.replace(VIEW_DEFINITION, "NULL")))
         cursor = self._execute(f"SELECT pg_catalog.count(*) FROM ({text}) AS s")  # noqa: S608 - as in _text
         return int(cursor.fetchall()[0][0])
 
@@ -162,6 +162,8 @@ class PostgreSQLSession(Session):
         import psycopg
 
         text = statement.text.strip().rstrip(";")
+        if "--" in text:
+            text += "\n"  # so that a comment at its end does not hide what is put around it
         if not any(f"%({name})s" in text for name in statement.parameters):
             return text
         return psycopg.ClientCursor(self._connection).mogrify(text, dict(statement.parameters))
