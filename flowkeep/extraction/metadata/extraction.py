@@ -36,7 +36,7 @@ from flowkeep.extraction.metadata.progress import Total
 from flowkeep.extraction.metadata.restrict import is_named, resolve_databases, restricted
 from flowkeep.extraction.metadata.transform import EntityContext, Transformer
 from flowkeep.extraction.options import ExtractionOptions
-from flowkeep.extraction.sources.base import SOURCE_CHANGED, SOURCE_REFUSED, Source, Statement
+from flowkeep.extraction.sources.base import DATABASE_REFUSED, SOURCE_CHANGED, Source, Statement
 from flowkeep.storage import Storage
 
 _TRIES = 3
@@ -148,7 +148,7 @@ class MetadataExtraction:
             try:
                 scope = self._fetch(fetch)
             except ConfigurationError as error:
-                if error.code != SOURCE_REFUSED or is_named(database, self.options):
+                if error.code != DATABASE_REFUSED or is_named(database, self.options):
                     raise
                 refusals.append(error)
                 scope = fetch.denied(str(error))

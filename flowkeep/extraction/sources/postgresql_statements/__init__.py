@@ -17,6 +17,7 @@ for an object whose table is gone, so each is looked up first:
 - `pg_table_is_visible` and `pg_type_is_visible` ask the same cache that the deparsing of a
   constraint, an index or a trigger reads from, lock nothing, and give null for what is gone.
 
+Deparsing a view keeps a lock on all it reads, so the tables are read in rounds, see `VIEW_ROUNDS`.
 What is dropped between the look and the call is an error of the statement, which the extraction
 repeats in a new snapshot.
 

@@ -75,8 +75,6 @@ SELECT
 FROM pg_catalog.pg_namespace AS n
 JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid
 JOIN pg_catalog.pg_constraint AS co ON co.conrelid = c.oid
-LEFT JOIN pg_catalog.pg_constraint AS same
-    ON same.oid = co.conparentid AND same.conrelid = co.conrelid
 LEFT JOIN pg_catalog.pg_class AS rc ON rc.oid = co.confrelid
 LEFT JOIN pg_catalog.pg_namespace AS rn ON rn.oid = rc.relnamespace
 LEFT JOIN pg_catalog.pg_class AS x ON x.oid = co.conindid
@@ -84,7 +82,11 @@ LEFT JOIN pg_catalog.pg_description AS d
     ON d.objoid = co.oid AND d.objsubid = 0
     AND d.classoid = 'pg_catalog.pg_constraint'::pg_catalog.regclass
 CROSS JOIN (SELECT true AS conenforced) AS older
-WHERE c.relkind IN {RELATIONS} AND co.contype IN ('p', 'f', 'u', 'c', 'x') AND same.oid IS NULL
+WHERE c.relkind IN {RELATIONS} AND co.contype IN ('p', 'f', 'u', 'c', 'x')
+    AND (co.conparentid = 0 OR EXISTS (
+        SELECT FROM pg_catalog.pg_constraint AS parent
+        WHERE parent.oid = co.conparentid AND parent.conrelid <> co.conrelid
+    ))
     AND {SCHEMA_IN_SCOPE} AND {TABLE_IN_SCOPE}
 """  # noqa: S608 - only constants are put in
 CONSTRAINT_ORDER = Order("co.oid", ("constraint_oid",), "co.oid > %(after_0)s::pg_catalog.oid")

@@ -9,14 +9,18 @@ from flowkeep.extraction.sources.postgresql_statements.scope import (
     TABLE_TYPE,
 )
 
-VIEW_DEFINITION = "pg_catalog.pg_get_viewdef(c.oid)"
-"""What keeps locks: a statement that holds this is read in rounds, see `VIEW_ROUNDS`."""
+VIEW_DEFINITION = """CASE WHEN c.relkind IN ('v', 'm')
+        AND pg_catalog.pg_relation_size(c.oid) IS NOT NULL
+        THEN pg_catalog.pg_get_viewdef(c.oid)
+    END"""
+"""What keeps locks: a statement that holds this is read in rounds, see `VIEW_ROUNDS`, and counted
+without it, because the server evaluates what may change between two looks even to count rows."""
 
 VIEW_ROUNDS = """
 SELECT pg_catalog.max(v.oid)::pg_catalog.int8
 FROM (
     SELECT w.ev_class AS oid, pg_catalog.floor(
-        (pg_catalog.sum(pg_catalog.count(DISTINCT o.refobjid) + 1) OVER (ORDER BY w.ev_class) - 1)
+        (pg_catalog.sum(pg_catalog.count(DISTINCT o.refobjid)) OVER (ORDER BY w.ev_class) - 1)
         / (
             SELECT pg_catalog.current_setting('max_locks_per_transaction')::pg_catalog.int8 * (
                 pg_catalog.current_setting('max_connections')::pg_catalog.int8
@@ -59,10 +63,7 @@ SELECT
     c.relrowsecurity AS has_row_security,
     CASE WHEN c.relkind = 'm' THEN c.relispopulated END AS is_populated,
     pg_catalog.array_to_string(c.reloptions, ', ') AS options,
-    CASE WHEN c.relkind IN ('v', 'm')
-        AND pg_catalog.pg_relation_size(c.oid) IS NOT NULL
-        THEN {VIEW_DEFINITION}
-    END AS view_definition,
+    {VIEW_DEFINITION} AS view_definition,
     CASE WHEN c.relkind <> 'v' AND c.reltuples >= 0
         THEN c.reltuples::pg_catalog.int8
     END AS row_estimate,

@@ -1,0 +1,1 @@
+"""Real servers of other versions and makes than the one that is embedded."""
