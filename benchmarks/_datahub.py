@@ -147,6 +147,7 @@ def _environment(home: Path, password: str) -> dict[str, str]:
             "HOME": str(home),
             "SOURCE_PASSWORD": password,
             "DATAHUB_TELEMETRY_ENABLED": "false",  # it would spend time on sending
+            "PYTHONDONTWRITEBYTECODE": "",  # what the installation left out is compiled once
         }
     )
 

@@ -173,4 +173,7 @@ class Rounds:
             "FLOWKEEP_DATABASE_URL": self._engine.database_url,
             "FLOWKEEP_SECRET_KEY": secret_key.get_secret_value(),
             "FLOWKEEP_STORAGE_URL": settings.storage.url,
+            # Bytecode is kept, as it is of an installed DataHub, and leaves nothing behind.
+            "PYTHONDONTWRITEBYTECODE": "",
+            "PYTHONPYCACHEPREFIX": str(self._engine.folder / "bytecode"),
         }
