@@ -175,6 +175,7 @@ class UnresolvedReference(_Message):
         count: How many different ones are missing.
         examples: Some of their names.
         reason: Why they are missing.
+        expected: Whether they should have been there, by the filters.
     """
 
     kind: str
@@ -184,6 +185,7 @@ class UnresolvedReference(_Message):
     count: int
     examples: list[str]
     reason: str
+    expected: bool = False
 
 
 class OrphanReport(_Message):

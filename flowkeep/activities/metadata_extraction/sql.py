@@ -97,16 +97,17 @@ class BaseSQLMetadataExtractionActivities(KindFetches):
 
         def finish(job: MetadataExtraction) -> FinishResult:
             report = job.orphans(fetched)
-            if not report.findings:
-                return FinishResult(manifest=job.finish(fetched, made))
-            if workflow_args.get("last_try"):
+            if report.refetch and not workflow_args.get("last_try"):
+                return FinishResult(orphans=report)
+            if report.findings:
                 raise Incomplete(
                     "the kinds do not fit together, although they were read again: "
                     + "; ".join(report.findings),
                     hint="compare the SQL of these kinds, or try again when the schema is at rest",
                     code="ORPHANS",
                 )
-            return FinishResult(orphans=report)
+            manifest = job.finish(fetched, made, report.unresolved)
+            return FinishResult(manifest=manifest, orphans=report)
 
         return await self._extract(workflow_args, finish)
 

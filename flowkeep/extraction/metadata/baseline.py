@@ -17,14 +17,15 @@ import orjson
 
 from flowkeep.contracts.extraction import KindResult
 from flowkeep.errors import NotFound
+from flowkeep.extraction.metadata.baseline_entry import (
+    SCHEMA,
+    check_entry,
+    newest_snapshot,
+    superseded,
+)
 from flowkeep.extraction.metadata.keys import RunLocation, safe_segment
 from flowkeep.extraction.options import ExtractionOptions
-from flowkeep.storage import Storage
-
-SCHEMA = 1
-"""Version of the objects' shape; those of another one are not read."""
-KEEP = 5
-"""Runs of a scope that stay listed: when the newest has been deleted, the next one serves."""
+from flowkeep.storage import Storage, StoredObject
 
 NO_BASE = "there is no earlier complete run of this scope"
 
@@ -40,6 +41,7 @@ class BaseScope:
         taken_at: When the snapshot began, by the source's clock.
         role: Role of the session.
         visibility: What the role could see.
+        statement: Hash of the SQL where it is not the source's own.
         rows: Objects in the scope.
         entity_schema: Version of the entities' content.
         assets: Keys of the Parquet files with the entities, in order; empty when there were none.
@@ -51,6 +53,7 @@ class BaseScope:
     taken_at: datetime
     role: str | None
     visibility: str
+    statement: str | None
     rows: int
     entity_schema: int
     assets: tuple[str, ...] = ()
@@ -68,6 +71,7 @@ class Baseline:
         self._folder = folder
         self._run_id = run_id
         self._manifests: dict[str, dict[str, Any] | None] = {}
+        self._heads: dict[str, StoredObject] = {}
         self.problems: list[str] = []
         self._entries = list(self._read())
 
@@ -121,10 +125,9 @@ class Baseline:
         been read means that they were the manifest's.
         """
         try:
-            found = orjson.loads(self._storage.get(base.manifest))
-        except (NotFound, orjson.JSONDecodeError):
+            return self._storage.head(base.manifest) == self._heads.get(base.manifest)
+        except NotFound:
             return False
-        return bool(found.get("inputs") == base.inputs)
 
     def forget(self, base: BaseScope) -> None:
         """Leave a run out from now on, because it is no longer there."""
@@ -141,7 +144,7 @@ class Baseline:
             Name to number of objects.
         """
         others = [one for one in self._entries if one["run_id"] != self._run_id]
-        newest = max(others, key=_newest, default=None)
+        newest = max(others, key=newest_snapshot, default=None)
         if newest is None or newest["selection"] != selection:
             return {}
         here, found = set(databases), dict[str, int]()
@@ -169,7 +172,7 @@ class Baseline:
         self._storage.put(key, orjson.dumps(entry))
         kept = [one for one in self._entries if one["run_id"] != self._run_id]
         current = orjson.loads(orjson.dumps(entry))
-        for old in _superseded([*kept, current]):
+        for old in superseded([*kept, current]):
             self._storage.delete(f"{self._folder}/{safe_segment(old)}.json")
 
     def _read(self) -> Iterator[dict[str, Any]]:
@@ -177,7 +180,7 @@ class Baseline:
             try:
                 entry = orjson.loads(self._storage.get(stored.key))
                 if entry["schema"] == SCHEMA:
-                    _check(entry)
+                    check_entry(entry)
                     yield entry
             except NotFound:
                 continue  # another run has just cleaned up
@@ -198,6 +201,7 @@ class Baseline:
                         taken_at=datetime.fromisoformat(one["taken_at"]),
                         role=one["role"],
                         visibility=one["visibility"],
+                        statement=one["statement"],
                         rows=one["rows"],
                         entity_schema=entry["entity_schema"],
                     )
@@ -205,6 +209,7 @@ class Baseline:
     def _manifest(self, base: BaseScope) -> dict[str, Any] | None:
         if base.manifest not in self._manifests:
             try:
+                self._heads[base.manifest] = self._storage.head(base.manifest)
                 found = orjson.loads(self._storage.get(base.manifest))
             except NotFound:
                 found = None
@@ -234,7 +239,7 @@ def scope_key(namespace: str, options: ExtractionOptions) -> str:
 
 def scope_key_of(namespace: str, filters: Mapping[str, Any]) -> str:
     """Return the same from a manifest's namespace and filters."""
-    within = {name: value for name, value in filters.items() if name != "databases"}
+    within = {name: value for name, value in filters.items() if name != "warnings"}
     text = orjson.dumps([namespace, within], option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(text).hexdigest()[:16]
 
@@ -242,53 +247,6 @@ def scope_key_of(namespace: str, filters: Mapping[str, Any]) -> str:
 def baseline_folder(location: RunLocation, key: str) -> str:
     """Return the folder of the baseline objects of one scope key."""
     return f"{location.prefix.rpartition('/')[0]}/baselines/{key}"
-
-
-def baseline_entry(manifest: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """Return what a finished run leaves for later ones.
-
-    Only complete scopes with entities are in it, and none whose removals were withheld: those are
-    compared with the same base again, until somebody has looked at them.
-
-    Args:
-        manifest: Content of the run's manifest.
-        key: Key of the manifest.
-    """
-    return {
-        "schema": SCHEMA,
-        "run_id": manifest["run_id"],
-        "manifest": key,
-        "inputs": manifest["inputs"],
-        "entity_schema": manifest["entity_schema"],
-        "selection": manifest["databases"],
-        "scopes": [
-            {
-                "kind": scope["kind"],
-                "database": scope["database"],
-                "taken_at": scope["taken_at"],
-                "role": scope["role"],
-                "visibility": scope["visibility"],
-                "rows": scope["written"],
-            }
-            for scope in manifest["scopes"]
-            if scope["status"] == "complete"
-            and scope["assets"] is not None
-            and not scope["diff"]["withheld"]
-        ],
-    }
-
-
-def _check(entry: dict[str, Any]) -> None:
-    """Touch every field, so that an object of another shape is noticed here."""
-    if not entry["scopes"]:
-        raise ValueError("it lists no scopes")
-    for name in ("run_id", "manifest", "inputs", "entity_schema", "selection"):
-        entry[name]
-    for one in entry["scopes"]:
-        if datetime.fromisoformat(one["taken_at"]).tzinfo is None:
-            raise ValueError("a time has no zone")
-        for name in ("kind", "database", "role", "visibility", "rows"):
-            one[name]
 
 
 def _with_assets(base: BaseScope, manifest: Mapping[str, Any], scope: KindResult) -> BaseScope:
@@ -299,18 +257,3 @@ def _with_assets(base: BaseScope, manifest: Mapping[str, Any], scope: KindResult
         for part in one["assets"]["parts"]
     ]
     return replace(base, assets=tuple(key for key in keys if key.endswith(".parquet")))
-
-
-def _newest(entry: Mapping[str, Any]) -> datetime:
-    return max(datetime.fromisoformat(one["taken_at"]) for one in entry["scopes"])
-
-
-def _superseded(entries: list[dict[str, Any]]) -> list[str]:
-    """Return the runs that are not among the newest `KEEP` of any scope."""
-    times: dict[tuple[str, str], list[tuple[datetime, str]]] = {}
-    for entry in entries:
-        for one in entry["scopes"]:
-            place = times.setdefault((one["kind"], one["database"]), [])
-            place.append((datetime.fromisoformat(one["taken_at"]), entry["run_id"]))
-    needed = {run for place in times.values() for _, run in sorted(place)[-KEEP:]}
-    return [entry["run_id"] for entry in entries if entry["run_id"] not in needed]

@@ -14,8 +14,10 @@ from flowkeep.contracts.extraction import (
     OrphanReport,
     PartInfo,
     TransformResult,
+    UnresolvedReference,
 )
 from flowkeep.errors import ConfigurationError, SourceUnavailable
+from flowkeep.extraction.filters.scope import Scope
 from flowkeep.extraction.metadata.assets import write_assets
 from flowkeep.extraction.metadata.checkpoint import (
     Attempt,
@@ -244,12 +246,30 @@ class MetadataExtraction:
 
     def orphans(self, fetched: Sequence[FetchResult]) -> OrphanReport:
         """Compare the kinds with each other; see `find_orphans`."""
-        return find_orphans(self.storage, fetched)
+        options = self.options
+        return find_orphans(
+            self.storage,
+            fetched,
+            kinds=self._kinds,
+            scope=Scope(options, self.source.is_system_schema),
+            own=self._statements,
+            by_name_only=not (options.exclude_views or options.exclude_empty_tables),
+        )
 
     def finish(
-        self, fetched: Sequence[FetchResult], transformed: Sequence[TransformResult]
+        self,
+        fetched: Sequence[FetchResult],
+        transformed: Sequence[TransformResult],
+        unresolved: Sequence[UnresolvedReference] = (),
     ) -> ManifestRef:
         """Check counts and files and write the manifest; see `write_manifest`."""
-        written = write_manifest(self.storage, self.location, self.options, fetched, transformed)
+        written = write_manifest(
+            self.storage,
+            self.location,
+            self.options,
+            fetched,
+            transformed,
+            unresolved=unresolved,
+        )
         delete_checkpoints(self.storage, self.location.checkpoints)
         return written
