@@ -3,6 +3,7 @@
 import hashlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
@@ -16,9 +17,10 @@ from flowkeep.contracts.extraction import (
     TransformResult,
     UnresolvedReference,
 )
-from flowkeep.errors import ConfigurationError, SourceUnavailable
+from flowkeep.errors import ConfigurationError, NotFound, SourceUnavailable
 from flowkeep.extraction.filters.scope import Scope
 from flowkeep.extraction.metadata.assets import write_assets
+from flowkeep.extraction.metadata.baseline import Baseline, scope_key
 from flowkeep.extraction.metadata.checkpoint import (
     Attempt,
     C,
@@ -29,9 +31,10 @@ from flowkeep.extraction.metadata.checkpoint import (
     token_of,
 )
 from flowkeep.extraction.metadata.fetch import KindFetch
+from flowkeep.extraction.metadata.first_seen import FirstSeen
 from flowkeep.extraction.metadata.keys import RunLocation, Stage
 from flowkeep.extraction.metadata.kinds import KINDS, Kind, kind_named
-from flowkeep.extraction.metadata.manifest import write_manifest
+from flowkeep.extraction.metadata.manifest import ENTITY_SCHEMA, write_manifest
 from flowkeep.extraction.metadata.orphans import find_orphans
 from flowkeep.extraction.metadata.parts import Progress
 from flowkeep.extraction.metadata.progress import Total
@@ -95,6 +98,11 @@ class MetadataExtraction:
         self._attempt = attempt
         self._stop = stop
         self._progress = progress
+
+    @cached_property
+    def _baseline(self) -> Baseline:
+        key = scope_key(self._transformer.context.namespace, self.options)
+        return Baseline.find(self.storage, self.location, key)
 
     @cached_property
     def databases(self) -> tuple[str, ...]:
@@ -242,7 +250,17 @@ class MetadataExtraction:
             progress,
             done=tuple(done),
             stored=stored,
+            first_seen=self._first_seen(scope),
         )
+
+    def _first_seen(self, scope: KindResult) -> FirstSeen | None:
+        """Return when the run before saw the entities first; None when there is none."""
+        while scope.parts and (base := self._baseline.of(scope)):
+            if base.entity_schema == ENTITY_SCHEMA:
+                with suppress(NotFound):  # deleted, or repeated, while it is read
+                    return FirstSeen.read(self.storage, base.assets)
+            self._baseline.forget(base)
+        return None
 
     def orphans(self, fetched: Sequence[FetchResult]) -> OrphanReport:
         """Compare the kinds with each other; see `find_orphans`."""
