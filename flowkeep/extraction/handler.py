@@ -7,12 +7,13 @@ from typing import Any, ClassVar, Self
 from flowkeep.contracts import CheckResult, PreflightResult
 from flowkeep.errors import ConfigurationError, FlowkeepError, InvalidInput
 from flowkeep.extraction.credentials import SourceCredentials
+from flowkeep.extraction.filters.scope import Scope
+from flowkeep.extraction.metadata.restrict import resolve_databases
 from flowkeep.extraction.options import ExtractionOptions
-from flowkeep.extraction.sources.base import Session, Source
-from flowkeep.extraction.sources.postgresql import PostgreSQLSource
+from flowkeep.extraction.sources import registry
+from flowkeep.extraction.sources.base import DATABASE_REFUSED, Session, Source
+from flowkeep.extraction.tally import RuleTally
 from flowkeep.storage import Storage
-
-_EXAMPLES = 5
 
 
 class HandlerInterface(ABC):
@@ -75,11 +76,12 @@ class SQLHandler(HandlerInterface):
     Args:
         storage: Where files will go; checked by the preflight when given.
         output_prefix: Folder in it that the run will write to.
-        source_class: Class of the source; the class attribute when left out.
+        source_class: Class of the source; the class attribute when left out, and without that
+            the one for the credentials' dialect.
         max_connections: Most connections of this process to the source.
     """
 
-    source_class: ClassVar[type[Source]] = PostgreSQLSource
+    source_class: ClassVar[type[Source] | None] = None
 
     def __init__(
         self,
@@ -125,9 +127,9 @@ class SQLHandler(HandlerInterface):
         Raises:
             ConfigurationError: If the credentials cannot be used; names the field.
         """
-        self._source = self._class(
-            SourceCredentials.read(credentials), max_connections=self._max_connections
-        )
+        login = SourceCredentials.read(credentials)
+        source_class = self._class or registry.source_class(login)
+        self._source = source_class(login, max_connections=self._max_connections)
 
     def test_auth(self) -> bool:
         """Log in once.
@@ -158,15 +160,11 @@ class SQLHandler(HandlerInterface):
             checks.append(_failed("arguments", error))
             return PreflightResult(checks=[*checks, *self._check_output()])
         checks.append(CheckResult(name="arguments", ok=True, message="they are complete"))
-        unmatched = set(options.include_schemas), set(options.exclude_schemas)
-        for database in options.databases or (self.source.default_database,):
-            found, schemas = self._check_database(database, options)
-            checks += found
-            for names in unmatched:
-                names.difference_update(schemas)
-        if all(check.ok for check in checks):
-            checks += _check_filter(*unmatched)
-        return PreflightResult(checks=[*checks, *self._check_output()])
+        checks += (
+            CheckResult(name="translated filters", ok=False, message=warning, level="warning")
+            for warning in options.warnings
+        )
+        return PreflightResult(checks=[*checks, *self._check_scope(options), *self._check_output()])
 
     def fetch_metadata(
         self, kind: str = "databases", database: str | None = None
@@ -195,35 +193,69 @@ class SQLHandler(HandlerInterface):
                 for name in self.source.list_schemas(session)
             ]
 
+    def _check_scope(self, options: ExtractionOptions) -> list[CheckResult]:
+        """Check every database, and what the rules match in all of them."""
+        tally = RuleTally(self.source, options)
+        rules = [rule for rule in options.rules if rule.level == "database"]
+        exact = {rule.value for rule in rules if rule.expression is None}
+        try:
+            databases = self._databases(options, tally)
+        except ConfigurationError as error:
+            return [_failed("databases", error)]
+        checks: list[CheckResult] = []
+        for database in databases:
+            named = database in exact or database == self.source.default_database
+            checks += self._check_database(database, options, tally, named=named)
+        if any(not check.ok and check.level == "error" for check in checks):
+            return [*checks, *tally.rejected()]
+        complete = all(check.ok for check in checks if check.name.startswith("connection"))
+        return [*checks, *tally.checks(complete=complete)]
+
+    def _databases(self, options: ExtractionOptions, tally: RuleTally) -> tuple[str, ...]:
+        if not any(rule.level == "database" for rule in options.rules):
+            return (self.source.default_database,)
+        with self.source.session() as session:
+            tally.add_databases(self.source.all_databases(session))
+            return resolve_databases(self.source, options, session)
+
     def _check_database(
-        self, database: str, options: ExtractionOptions
-    ) -> tuple[list[CheckResult], list[str]]:
-        """Return the checks of one database, and the names of its schemas."""
+        self, database: str, options: ExtractionOptions, tally: RuleTally, *, named: bool
+    ) -> list[CheckResult]:
+        """Return the checks of one database.
+
+        Args:
+            database: The database.
+            options: The rules.
+            tally: Counts what the rules match.
+            named: Whether it has to be there, or a pattern happened to match it.
+        """
         name = f"connection to {database}"
         try:
             with self.source.session(database) as session:
                 info = session.info
                 right, sentence = self.source.check_version(info)
                 schemas = self.source.list_schemas(session)
-                checks = [
+                tally.add(session, database, schemas)
+                return [
                     CheckResult(name=name, ok=True, message=f"as {info.role}"),
                     CheckResult(name="version", ok=right, message=sentence),
                     self._check_rights(session, database, schemas, options),
                 ]
-                return checks, schemas
         except ConfigurationError as error:
-            return [_failed(name, error)], []
+            if named or error.code != DATABASE_REFUSED:
+                return [_failed(name, error)]
+            message = f"{error}; its scopes will be denied, and nothing of it counts as removed"
+            return [CheckResult(name=name, ok=False, message=message, level="warning")]
 
     def _check_rights(
         self, session: Session, database: str, schemas: list[str], options: ExtractionOptions
     ) -> CheckResult:
-        own = [name for name in schemas if not self.source.is_system_schema(name)]
-        wanted = set(options.include_schemas or own) - set(options.exclude_schemas)
-        right, message = self.source.check_rights(
-            session, [name for name in schemas if name in wanted]
-        )
+        wanted = Scope(options, self.source.is_system_schema).schemas(database, schemas)
+        if not options.include_system_schemas:
+            wanted = [name for name in wanted if not self.source.is_system_schema(name)]
+        right, sentence = self.source.check_rights(session, wanted)
         return CheckResult(
-            name=f"visibility in {database}", ok=right, message=message, level="warning"
+            name=f"visibility in {database}", ok=right, message=sentence, level="warning"
         )
 
     def _check_output(self) -> list[CheckResult]:
@@ -237,31 +269,6 @@ class SQLHandler(HandlerInterface):
         return f"{self._storage.url} can be written to"
 
 
-def _check_filter(included: set[str], excluded: set[str]) -> list[CheckResult]:
-    """Judge the names that no database has."""
-    checks = [
-        CheckResult(
-            name="schemas",
-            ok=not included,
-            message=f"metadata.include_schemas names {_some(sorted(included))}, which no database "
-            "has: names are exact, with upper and lower case"
-            if included
-            else "every schema that is named exists",
-        )
-    ]
-    if excluded:
-        checks.append(
-            CheckResult(
-                name="excluded schemas",
-                ok=False,
-                level="warning",
-                message=f"metadata.exclude_schemas names {_some(sorted(excluded))}, which no "
-                "database has",
-            )
-        )
-    return checks
-
-
 def _attempt(name: str, check: Callable[[], str]) -> CheckResult:
     try:
         return CheckResult(name=name, ok=True, message=check())
@@ -271,8 +278,3 @@ def _attempt(name: str, check: Callable[[], str]) -> CheckResult:
 
 def _failed(name: str, error: FlowkeepError) -> CheckResult:
     return CheckResult(name=name, ok=False, message=str(error))
-
-
-def _some(names: list[str]) -> str:
-    shown = ", ".join(names[:_EXAMPLES])
-    return shown if len(names) <= _EXAMPLES else f"{shown} and {len(names) - _EXAMPLES} more"

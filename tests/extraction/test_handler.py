@@ -31,9 +31,12 @@ def test_a_good_set_up_passes_every_check(sample_url: str, storage: Storage) -> 
         "connection to extraction_sample",
         "version",
         "visibility in extraction_sample",
-        "schemas",
+        "rule: include schema exact sales",
+        "rule: include schema exact odd.names",
+        "scope",
         "output",
     ]
+    assert checks["rule: include schema exact sales"].message == "matches 1 schema: sales"
     assert list(storage.list()) == []
 
 
@@ -41,9 +44,10 @@ def test_a_schema_that_no_database_has_fails(sample_url: str) -> None:
     """An include that matches nothing is an error, an exclude only a warning."""
     result, _ = check(sample_url, include_schemas=["sales", "Sales"], exclude_schemas=["x"])
     (failure,) = result.failures
-    assert "names Sales, which no database has" in failure.message
+    assert failure.name == "rule: include schema exact Sales"
+    assert "matches no schema of any database: names are exact" in failure.message
     (warning,) = result.warnings
-    assert "names x" in warning.message
+    assert warning.name == "rule: exclude schema exact x"
 
 
 def test_a_schema_of_one_database_is_enough(

@@ -159,7 +159,7 @@ async def test_kinds_that_never_fit_fail_the_run(
         ({"password": "canary-password"}, {}, "password authentication failed"),
         ({"database": "nowhere"}, {}, '"nowhere" does not exist'),
         ({"host": "-no-such-host"}, {}, "host name is unknown"),
-        ({}, {"include_schemas": ["nope"]}, "names nope, which no database has"),
+        ({}, {"include_schemas": ["nope"]}, "matches no schema of any database"),
         ({}, {"include": ["sales"]}, "metadata.include"),
     ],
 )
