@@ -4,7 +4,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from flowkeep.contracts.extraction import (
@@ -35,6 +35,7 @@ from flowkeep.extraction.metadata.first_seen import FirstSeen
 from flowkeep.extraction.metadata.keys import RunLocation, Stage
 from flowkeep.extraction.metadata.kinds import KINDS, Kind, kind_named
 from flowkeep.extraction.metadata.manifest import ENTITY_SCHEMA, write_manifest
+from flowkeep.extraction.metadata.openlineage import export_openlineage
 from flowkeep.extraction.metadata.orphans import find_orphans
 from flowkeep.extraction.metadata.parts import Progress
 from flowkeep.extraction.metadata.progress import Total
@@ -281,6 +282,10 @@ class MetadataExtraction:
         unresolved: Sequence[UnresolvedReference] = (),
     ) -> ManifestRef:
         """Check counts and files and write the manifest; see `write_manifest`."""
+        export = None
+        if self.options.openlineage:
+            naming = self._transformer.context.naming
+            export = partial(export_openlineage, self.storage, self.location, fetched, naming)
         written = write_manifest(
             self.storage,
             self.location,
@@ -288,6 +293,7 @@ class MetadataExtraction:
             fetched,
             transformed,
             unresolved=unresolved,
+            export=export,
         )
         delete_checkpoints(self.storage, self.location.checkpoints)
         return written

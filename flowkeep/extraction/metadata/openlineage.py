@@ -46,7 +46,6 @@ def export_openlineage(
     location: RunLocation,
     fetched: Sequence[FetchResult],
     naming: Naming,
-    *,
     changes: Changes | None = None,
     progress: Progress | None = None,
 ) -> list[PartInfo]:

@@ -118,7 +118,7 @@ class Transformer:
             name: pl.col(column).str.json_decode(pl.List(pl.String))
             if kind.columns.get(column) == "list"
             else pl.col(column)
-            for name, column in self._attribute_columns(kind, columns).items()
+            for name, column in self.attribute_columns(kind, columns).items()
         }
 
     def volatile(self, kind: Kind, columns: Sequence[str]) -> frozenset[str]:
@@ -128,7 +128,7 @@ class Transformer:
             kind: The kind.
             columns: The raw columns there are.
         """
-        names = self._attribute_columns(kind, columns)
+        names = self.attribute_columns(kind, columns)
         return frozenset(name for name, column in names.items() if column in kind.volatile)
 
     def relationships(self, kind: Kind, columns: Sequence[str]) -> dict[str, "pl.Expr"]:
@@ -170,7 +170,16 @@ class Transformer:
 
         return pl.lit(self.type_names.get(kind.name, kind.type_name))
 
-    def _attribute_columns(self, kind: Kind, columns: Sequence[str]) -> dict[str, str]:
+    def attribute_columns(self, kind: Kind, columns: Sequence[str]) -> dict[str, str]:
+        """Return the attributes and the raw column of each.
+
+        Args:
+            kind: The kind.
+            columns: The raw columns there are.
+
+        Raises:
+            ConfigurationError: If two raw columns would become one attribute.
+        """
         names: dict[str, str] = {}
         for column in columns:
             own = column == kind.own_name
@@ -192,6 +201,10 @@ class Transformer:
         return _struct(
             {"kind": pl.lit(kind.name), "database": pl.col("database_name"), "schema": schema}
         )
+
+
+RELATION_TYPES = ("Table", "View", "MaterializedView", "ForeignTable", "Sequence")
+"""Types of what columns, constraints and views may belong to or read."""
 
 
 def _relation_type(column: str) -> "pl.Expr":
