@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import shlex
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -116,18 +117,7 @@ def print_report(report: Report) -> None:
         }
     )
     click.echo()
-    print_table(
-        ("task", "status", "attempts", "took"),
-        (
-            (
-                task.task_name,
-                task.status.value,
-                task.attempt,
-                show_seconds(None if task.duration_ms is None else task.duration_ms / 1000),
-            )
-            for task in report.tasks
-        ),
-    )
+    print_table(("task", "status", "tasks", "attempts", "took"), _by_task(report.tasks))
     if report.manifest is not None:
         click.echo()
         print_table(
@@ -139,6 +129,17 @@ def print_report(report: Report) -> None:
         _print_next(report)
     else:
         click.echo(f"\nlog: {ENGINE_FILE.parent / 'logs' / 'demo.log'}", err=True)
+
+
+def _by_task(tasks: Iterable[Task]) -> Iterator[tuple[Any, ...]]:
+    """Yield one row for all tasks of a name and status; the time is that of the longest."""
+    groups: dict[tuple[str, str], list[Task]] = {}
+    for task in tasks:
+        groups.setdefault((task.task_name, task.status.value), []).append(task)
+    for (name, status), group in groups.items():
+        longest = max((one.duration_ms for one in group if one.duration_ms is not None), default=0)
+        attempts = sum(one.attempt for one in group)
+        yield name, status, len(group), attempts, show_seconds(longest / 1000)
 
 
 def _by_kind(scopes: Iterable[dict[str, Any]]) -> list[tuple[Any, ...]]:
@@ -160,10 +161,15 @@ def _by_kind(scopes: Iterable[dict[str, Any]]) -> list[tuple[Any, ...]]:
 
 def _print_next(report: Report) -> None:
     program = program_name()
-    source = "FLOWKEEP_DEMO_SOURCE=postgresql://user:password@host:5432/database"
+    source = "--source postgresql://user@host:5432/database --ask-password"
+    local = " --local" if report.engine_stops else ""
     steps = [
         (f"{program} run tasks {report.run.id} --attempts", "every attempt, as recorded"),
-        (f"{source} {program} demo", "extract a database of your own"),
+        (
+            f"{program} extract diff {shlex.quote(report.files)}",
+            "what changed since the demo before",
+        ),
+        (f"{program} extract metadata{local} {source}", "a database of your own"),
     ]
     if report.engine_stops:
         steps.insert(0, (f"{program} dev", "the same servers again, for a second terminal"))

@@ -5,6 +5,10 @@ import click
 from flowkeep.cli.lazy import LazyGroup
 
 _VERBS = {
+    "diff": (
+        "flowkeep.cli.extract_diff:diff",
+        "Show what changed between two extractions.",
+    ),
     "metadata": (
         "flowkeep.cli.extract_metadata:metadata",
         "Extract the metadata of a database.",

@@ -105,7 +105,8 @@ def choose(invocation: Invocation, options: dict[str, Any]) -> Chosen:
         "openlineage": options.get("openlineage") or None,
     }
     metadata = {name: value for name, value in metadata.items() if value is not None}
-    ExtractionOptions.read(metadata)
+    for warning in ExtractionOptions.read(metadata).warnings:
+        click.echo(f"Warning: {warning}", err=True)
     credentials = _credentials(invocation, options["source"], ask=options["ask_password"])
     SourceCredentials.read(credentials)
     return Chosen(credentials, metadata)

@@ -10,6 +10,9 @@ from flowkeep.cli.invocation import Invocation
 from flowkeep.errors import InvalidInput, NotFound
 from flowkeep.storage import Storage, redact_url
 
+COMMAND_TYPE = "BaseSQLMetadataExtractionWorkflow"
+"""Type of the runs that `flowkeep extract metadata` starts."""
+
 _MANIFEST = "manifest.json"
 _OWN_SEGMENTS = 5
 """Tenant, app, workflow type, run id and the name of the manifest; see `RunLocation`."""
@@ -43,25 +46,18 @@ class Place:
 
         Raises:
             NotFound: If there is none.
-            InvalidInput: If it is no manifest.
+            Incomplete: If it is no manifest.
         """
-        from flowkeep.extraction.metadata.manifest import read_manifest
+        from flowkeep.extraction.metadata.manifest_file import read_manifest
 
         try:
-            found: Any = await asyncio.to_thread(read_manifest, self.storage, self.key)
+            return await asyncio.to_thread(read_manifest, self.storage, self.key)
         except NotFound as error:
             raise NotFound(
                 f"there is no manifest at {self.shown}",
                 hint="name a run that succeeded, or the key, URL or file of a manifest",
                 code=error.code,
             ) from None
-        except ValueError:
-            found = None
-        if not isinstance(found, dict) or not {"schema", "run_id", "scopes"} <= found.keys():
-            raise InvalidInput(
-                f"{self.shown} is no manifest", hint="name the manifest.json of an extraction"
-            )
-        return found
 
 
 async def find_manifest(invocation: Invocation, name: str) -> Place:
@@ -128,3 +124,29 @@ async def _place_of_run(invocation: Invocation, name: str, storage_url: str) -> 
             code="MANIFEST_NOT_FOUND",
         )
     return Place(Storage(storage_url), key)
+
+
+async def newest_manifest(invocation: Invocation) -> Place:
+    """Return where the newest extraction of the command line left its manifest.
+
+    Raises:
+        NotFound: If there is none.
+    """
+    from flowkeep.cli.session import open_store
+    from flowkeep.contracts import RunStatus
+
+    async with open_store(invocation) as store:
+        page = await store.runs.get_paginated_runs(
+            invocation.tenant,
+            workflow_type=COMMAND_TYPE,
+            triggered_from="cli",
+            status=RunStatus.SUCCEEDED,
+            limit=1,
+        )
+    if not page.data:
+        raise NotFound(
+            "this command line has extracted nothing yet",
+            hint="run `flowkeep extract metadata` first, or name a run",
+            code="MANIFEST_NOT_FOUND",
+        )
+    return await find_manifest(invocation, str(page.data[0].id))

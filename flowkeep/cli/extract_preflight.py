@@ -34,7 +34,8 @@ def preflight(invocation: Invocation, /, **options: Any) -> None:
             ((one.name, _word(one.ok, one.level), one.message) for one in result.checks),
         )
     if result.failures:
-        click.echo(f"{len(result.failures)} checks failed: a run would not start", err=True)
+        names = ", ".join(one.name for one in result.failures)
+        click.echo(f"a run would not start: {names}", err=True)
         raise click.exceptions.Exit(1)
 
 

@@ -87,7 +87,7 @@ class Report:
             click.echo()
             print_table(
                 _HEADINGS,
-                ((*row[:-1], show_bytes(row[-1])) for row in by_kind(self.manifest)),
+                (_readable(row) for row in by_kind(self.manifest)),
             )
         click.echo(f"\nmanifest: {self.place.shown}")
         for line in self.warnings:
@@ -127,6 +127,11 @@ def by_kind(manifest: dict[str, Any] | None) -> list[tuple[Any, ...]]:
         assets = scope["assets"] or {"parts": []}
         row[-1] += sum(part["bytes"] for part in (*scope["parts"], *assets["parts"]))
     return [(kind, *row) for kind, row in rows.items()]
+
+
+def _readable(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    kind, *counts, size = row
+    return (kind, *(None if one is None else f"{one:,}" for one in counts), show_bytes(size))
 
 
 def _short(path: str) -> str:

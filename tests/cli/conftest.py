@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from flowkeep.cli.app import cli as root
 from flowkeep.settings import Settings
 from tests.cli.calling import Ask, Call
+from tests.cli.extracting import Extract
 
 
 @pytest.fixture
@@ -49,3 +50,9 @@ def ask(call: Call) -> Ask:
         return json.loads(done.stdout)
 
     return run
+
+
+@pytest.fixture
+def extract(tmp_path: Path, environment: dict[str, str]) -> Extract:
+    """Extractions on the test's servers."""
+    return Extract(tmp_path, environment)

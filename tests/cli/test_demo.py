@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from flowkeep.cli.app import INTERRUPTED, RUN_FAILED
+from flowkeep.cli.app import INTERRUPTED, RUN_FAILED, USAGE
 from tests.support import alive, eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -97,9 +97,13 @@ async def test_the_second_demo_and_what_it_says_to_try(first: dict[str, Any], fo
     assert "succeeded" in out
     assert re.search(r"columns +\d+ +\d+ +\d+ +\d+ +\d", out)
     commands = re.findall(r"^  \d\. (.+)$", out, re.MULTILINE)
-    assert len(commands) == 3
     words = [shlex.split(command.split("flowkeep ", 1)[1]) for command in commands]
-    assert [one[0] for one in words] == ["dev", "run", "demo"]
+    assert [one[:2] for one in words[1:]] == [
+        ["run", "tasks"],
+        ["extract", "diff"],
+        ["extract", "metadata"],
+    ]
+    assert words[0] == ["dev"]
     dev = await start(folder, *words[0])
 
     def ready() -> None:
@@ -113,9 +117,16 @@ async def test_the_second_demo_and_what_it_says_to_try(first: dict[str, Any], fo
     listed = [one["id"] for one in json.loads(out)["data"]]
     assert len(listed) == 2
     assert first["run"]["id"] in listed
-    code, out, err = await run(folder, *words[2], "-o", "json")  # beside a running `flowkeep dev`
+    code, out, err = await run(folder, "demo", "-o", "json")  # beside a running `flowkeep dev`
     assert code == 0, err
     assert json.loads(out)["agree"]
+    code, out, err = await run(folder, *words[2], "-o", "json")
+    assert code == 0, err
+    counts = json.loads(out)["counts"]
+    assert (counts["added"], counts["changed"], counts["removed"]) == (0, 0, 0)
+    assert counts["unchanged"] > 0
+    refused = await run(folder, *words[3])  # there is no terminal that could ask for a password
+    assert (refused[0], "FLOWKEEP_SOURCE_PASSWORD" in refused[2]) == (USAGE, True)
     assert dev.returncode is None
     dev.send_signal(signal.SIGTERM)
     await dev.communicate()
