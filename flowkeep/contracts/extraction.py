@@ -4,17 +4,37 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from flowkeep.contracts.extraction_reports import (
+    DiffCounts,
+    Message,
+    OrphanReport,
+    UnresolvedReference,
+)
+
+__all__ = [
+    "DiffCounts",
+    "ExtractionResult",
+    "FetchResult",
+    "FinishResult",
+    "KindAssets",
+    "KindResult",
+    "ManifestRef",
+    "OrphanReport",
+    "PartInfo",
+    "ScopeDiff",
+    "ScopeStatus",
+    "SourceInfo",
+    "TransformResult",
+    "UnresolvedReference",
+]
 
 ScopeStatus = Literal["complete", "partial", "denied", "failed"]
 """How much of a scope was extracted; only `complete` ones may ever prove a removal."""
 
 
-class _Message(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class PartInfo(_Message):
+class PartInfo(Message):
     """One stored file.
 
     Attributes:
@@ -35,7 +55,7 @@ class PartInfo(_Message):
     etag: str | None = None
 
 
-class SourceInfo(_Message):
+class SourceInfo(Message):
     """The server that was read, as it described itself.
 
     Attributes:
@@ -53,7 +73,7 @@ class SourceInfo(_Message):
     namespace: str
 
 
-class KindResult(_Message):
+class KindResult(Message):
     """One kind of object, read from one database in one snapshot.
 
     Attributes:
@@ -88,7 +108,7 @@ class KindResult(_Message):
     source: SourceInfo | None
 
 
-class FetchResult(_Message):
+class FetchResult(Message):
     """What fetching one kind returned.
 
     Attributes:
@@ -118,7 +138,7 @@ class FetchResult(_Message):
         )
 
 
-class KindAssets(_Message):
+class KindAssets(Message):
     """The entities made of one `KindResult`.
 
     Attributes:
@@ -136,7 +156,7 @@ class KindAssets(_Message):
     parts: list[PartInfo] = Field(default_factory=list)
 
 
-class TransformResult(_Message):
+class TransformResult(Message):
     """What transforming one kind returned.
 
     Attributes:
@@ -163,47 +183,7 @@ class TransformResult(_Message):
         )
 
 
-class UnresolvedReference(_Message):
-    """Objects that others point to and that are not among what was extracted.
-
-    Attributes:
-        kind: Kind of the objects that point.
-        database: Their database.
-        reference: Name of the relationship, for example `referencedTable`; `parent` for what holds
-            an object.
-        targets: Kinds that the objects pointed to may be of.
-        count: How many different ones are missing.
-        examples: Some of their names.
-        reason: Why they are missing.
-        expected: Whether they should have been there, by the filters.
-    """
-
-    kind: str
-    database: str
-    reference: str
-    targets: list[str]
-    count: int
-    examples: list[str]
-    reason: str
-    expected: bool = False
-
-
-class OrphanReport(_Message):
-    """What does not fit together, because each kind was read in a snapshot of its own.
-
-    Attributes:
-        refetch: Kinds to read again, because their snapshot is the older one.
-        findings: One sentence per pair of kinds with objects whose parent is missing, with
-            examples; they fail the run when reading again does not help.
-        unresolved: Other references without a target; they go into the manifest.
-    """
-
-    refetch: list[str] = Field(default_factory=list)
-    findings: list[str] = Field(default_factory=list)
-    unresolved: list[UnresolvedReference] = Field(default_factory=list)
-
-
-class FinishResult(_Message):
+class FinishResult(Message):
     """How an extraction ended, or what has to be read again before it can end.
 
     Attributes:
@@ -215,34 +195,12 @@ class FinishResult(_Message):
     orphans: OrphanReport = OrphanReport()
 
 
-class DiffCounts(_Message):
-    """How many objects differ from the last complete run of the same scopes.
-
-    Attributes:
-        base_run_id: The run that was compared with; null when scopes have different ones.
-        added: Objects that are new.
-        changed: Objects whose content differs.
-        removed: Objects that are gone, proven by complete scopes on both sides.
-        unchanged: Objects that are the same.
-        withheld: Objects that seem gone, but so many of a scope at once that they are not reported
-            as removed.
-        unknown: Scopes in which nobody knows what was removed, or which could not be compared.
-    """
-
-    base_run_id: str | None = None
-    added: int = 0
-    changed: int = 0
-    removed: int = 0
-    unchanged: int = 0
-    withheld: int = 0
-    unknown: int = 0
-
-
-class ScopeDiff(_Message):
+class ScopeDiff(Message):
     """How one kind of one database differs from a run before.
 
     Attributes:
         base_run_id: The run that was compared with; null when there was no comparison.
+        base_taken_at: When its snapshot began, by the server's clock, UTC.
         added: Objects that are new; null when there was no comparison, like the counts below.
         changed: Objects whose content differs.
         unchanged: Objects that are the same.
@@ -253,6 +211,7 @@ class ScopeDiff(_Message):
     """
 
     base_run_id: str | None = None
+    base_taken_at: datetime | None = None
     added: int | None = None
     changed: int | None = None
     unchanged: int | None = None
@@ -262,7 +221,7 @@ class ScopeDiff(_Message):
     parts: list[PartInfo] = Field(default_factory=list)
 
 
-class ManifestRef(_Message):
+class ManifestRef(Message):
     """Where the manifest of a finished extraction lies.
 
     Attributes:
@@ -291,7 +250,7 @@ class ManifestRef(_Message):
         return sum(self.counts.values())
 
 
-class ExtractionResult(_Message):
+class ExtractionResult(Message):
     """What an extraction workflow returns.
 
     Attributes:

@@ -1,166 +1,15 @@
-"""What may be said about the difference between two runs, and what may not.
+"""Comparing any two finished runs, from their files alone."""
 
-Added, changed and unchanged objects are counted whenever both runs made entities of a scope by one
-schema. Removals are a claim about what is *not* there, so they need more: both scopes complete,
-seen with the same role and visibility, read by the same statement. Otherwise they are unknown,
-never zero. On top, a guard holds removals back when so large a share of a scope is gone at once
-that a fault of the source is more likely.
-"""
-
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from flowkeep.contracts.extraction import DiffCounts, ScopeDiff
-from flowkeep.extraction.metadata.baseline import BaseScope, scope_key_of
+from flowkeep.extraction.metadata.baseline import scope_key_of
 from flowkeep.extraction.metadata.comparison import Comparison
 from flowkeep.extraction.metadata.manifest_file import read_manifest
+from flowkeep.extraction.metadata.scope_diff import Side, compare_scopes, removed_as, total
 from flowkeep.storage import Storage
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One scope of one of the two runs.
-
-    Attributes:
-        run_id: The run.
-        status: Of the scope.
-        reason: Why the scope is not complete.
-        role: Role of the session.
-        visibility: What the role could see.
-        statement: Hash of the SQL where it is not the source's own.
-        rows: Objects in the scope.
-        entity_schema: Version of the entities' content.
-        assets: Keys of the Parquet files with entities; None when none were made.
-    """
-
-    run_id: str
-    status: str
-    reason: str | None
-    role: str | None
-    visibility: str
-    statement: str | None
-    rows: int
-    entity_schema: int
-    assets: tuple[str, ...] | None
-
-    @classmethod
-    def of(cls, manifest: Mapping[str, Any], scope: Mapping[str, Any]) -> "Side":
-        """Read a scope of a manifest; older ones lack what later ones say."""
-        assets = scope["assets"]
-        keys = [part["key"] for part in assets["parts"]] if assets else []
-        return cls(
-            run_id=manifest["run_id"],
-            status=scope["status"],
-            reason=scope["reason"],
-            role=scope.get("role", (manifest["source"] or {}).get("role")),
-            visibility=scope.get("visibility", "all"),
-            statement=scope.get("statement"),
-            rows=scope["written"],
-            entity_schema=manifest.get("entity_schema", 1),
-            assets=tuple(key for key in keys if key.endswith(".parquet")) if assets else None,
-        )
-
-    @classmethod
-    def of_base(cls, base: BaseScope) -> "Side":
-        """Take over what the baseline says of a complete scope."""
-        return cls(
-            run_id=base.run_id,
-            status="complete",
-            reason=None,
-            role=base.role,
-            visibility=base.visibility,
-            statement=base.statement,
-            rows=base.rows,
-            entity_schema=base.entity_schema,
-            assets=base.assets,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Guard:
-    """When removals are too many to be believed.
-
-    Attributes:
-        threshold: Share of the base's objects, 0 to 1; 1 believes everything.
-        minimum: As many are believed in any case.
-    """
-
-    threshold: float
-    minimum: int
-
-    def holds_back(self, removed: int, rows: int) -> bool:
-        """Return whether so many removals, of so many objects, are held back."""
-        return removed > self.minimum and removed > self.threshold * rows
-
-
-BELIEVE_ALL = Guard(threshold=1.0, minimum=0)
-
-
-def compare_scopes(
-    storage: Storage, base: Side, current: Side, guard: Guard = BELIEVE_ALL, seed: int = 0
-) -> tuple[ScopeDiff, Comparison | None]:
-    """Compare a scope of two runs.
-
-    Args:
-        storage: Where both lie.
-        base: The scope before.
-        current: The scope now.
-        guard: Holds removals back.
-        seed: Of the hashes, to begin with.
-
-    Returns:
-        The counts, and what names the objects; None when the scopes cannot be compared.
-
-    Raises:
-        NotFound: If a file of either run is gone.
-        Incomplete: If a run names an object twice.
-    """
-    obstacle = _obstacle(base, current)
-    if obstacle is not None:
-        return ScopeDiff(reason=obstacle), None
-    found = Comparison.of(storage, base.assets or (), current.assets or (), seed)
-    doubt = _doubt(base, current)
-    withheld = doubt is None and guard.holds_back(found.removed, base.rows)
-    if withheld:
-        doubt = (
-            f"{found.removed} of {base.rows} objects seem to be gone, more than "
-            f"{guard.threshold:.0%}: removals are withheld"
-        )
-    diff = ScopeDiff(
-        base_run_id=base.run_id,
-        added=found.added,
-        changed=found.changed,
-        unchanged=found.unchanged,
-        removed=None if doubt else found.removed,
-        withheld=found.removed if withheld else 0,
-        reason=doubt,
-    )
-    return diff, found
-
-
-def removed_as(diff: ScopeDiff) -> str | None:
-    """Return the word for objects that are not there any more; None when nobody knows."""
-    if diff.withheld:
-        return "withheld"
-    return None if diff.removed is None else "removed"
-
-
-def total(diffs: Sequence[ScopeDiff]) -> DiffCounts | None:
-    """Add up the scopes; None when none could be compared."""
-    compared = [one for one in diffs if one.base_run_id is not None]
-    if not compared:
-        return None
-    bases = {one.base_run_id for one in compared}
-    return DiffCounts(
-        base_run_id=bases.pop() if len(bases) == 1 else None,
-        added=sum(one.added or 0 for one in compared),
-        changed=sum(one.changed or 0 for one in compared),
-        removed=sum(one.removed or 0 for one in compared),
-        unchanged=sum(one.unchanged or 0 for one in compared),
-        withheld=sum(one.withheld for one in compared),
-        unknown=sum(1 for one in diffs if one.removed is None),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,33 +110,4 @@ def _runs_obstacle(base: Mapping[str, Any], current: Mapping[str, Any]) -> str |
         return f"the runs have different namespaces: {before} and {now}"
     if scope_key_of(now, base["filters"]) != scope_key_of(now, current["filters"]):
         return "the runs have different filters"
-    return None
-
-
-def _obstacle(base: Side, current: Side) -> str | None:
-    """Return why two scopes cannot be compared at all."""
-    for when, side in (("this run's", current), ("the base run's", base)):
-        if side.status in ("denied", "failed"):
-            return f"{when} scope is {side.status}: {side.reason}"
-        if side.assets is None:
-            return f"{when} objects were fetched, but no entities made of them"
-    if base.entity_schema != current.entity_schema:
-        return (
-            f"the entities have different schemas: version {base.entity_schema} and "
-            f"{current.entity_schema}"
-        )
-    return None
-
-
-def _doubt(base: Side, current: Side) -> str | None:
-    """Return why nobody knows what was removed."""
-    for when, side in (("this run's", current), ("the base run's", base)):
-        if side.status != "complete":
-            return f"{when} scope is {side.status}: {side.reason}"
-    if base.role != current.role:
-        return f"the base was read by another role: {base.role} and now {current.role}"
-    if base.visibility != current.visibility:
-        return f"the role {current.role} sees other objects than it did in the base run"
-    if base.statement != current.statement:
-        return "the SQL of this kind is another one than in the base run"
     return None

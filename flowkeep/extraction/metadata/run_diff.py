@@ -8,10 +8,10 @@ from flowkeep.errors import NotFound, SourceUnavailable
 from flowkeep.extraction.metadata.baseline import NO_BASE, Baseline
 from flowkeep.extraction.metadata.changes import changes_folder, write_changes
 from flowkeep.extraction.metadata.comparison import HashCollision
-from flowkeep.extraction.metadata.diff import Guard, Side, compare_scopes, removed_as, total
 from flowkeep.extraction.metadata.keys import RunLocation
 from flowkeep.extraction.metadata.manifest_file import ENTITY_SCHEMA
 from flowkeep.extraction.metadata.parts import delete_others
+from flowkeep.extraction.metadata.scope_diff import Guard, Side, compare_scopes, removed_as, total
 from flowkeep.extraction.options import ExtractionOptions
 from flowkeep.storage import Storage
 
