@@ -11,7 +11,7 @@ from psycopg import sql
 
 from benchmarks._catalogue import Catalogue, create_catalogue
 from benchmarks._support import say
-from flowkeep.local_engine.files import private_folder
+from flowkeep.local_engine.files import FolderLock, private_folder
 from flowkeep.local_engine.postgres import PostgresServer
 
 EMPTY = "empty"
@@ -57,18 +57,22 @@ class SourceServer:
         """Start it with `SETTINGS`, stop it at the end.
 
         Raises:
+            Conflict: If another benchmark uses the folder.
             ConfigurationError: If it cannot run here.
             LedgerUnavailable: If it does not become ready.
         """
         private_folder(self._folder)
         private_folder(self._folder / "logs")
-        await self._server.start()
+        lock = FolderLock(self._folder)
+        lock.acquire()
         try:
+            await self._server.start()
             if await asyncio.to_thread(self._configure):
                 await self._server.restart()
             yield self
         finally:
             await self._server.stop()
+            lock.release()
 
     def _configure(self) -> bool:
         """Write the settings that differ; return whether a restart is needed."""

@@ -31,6 +31,7 @@ from benchmarks._extraction_summary import Figures, show, summary
 from benchmarks._source_server import SourceServer
 from benchmarks._support import headline, machine, say
 from flowkeep import WorkflowClient
+from flowkeep.errors import FlowkeepError
 from flowkeep.local_engine import LocalEngine
 from flowkeep.statestore.migrate import upgrade
 
@@ -123,7 +124,7 @@ def main() -> None:
         peer = DataHub.install() if arguments.peer else None
         begin = headline(arguments.repeat)
         figures = asyncio.run(measure(catalogues, arguments.repeat, kept, peer))
-    except DataHubError as error:
+    except (DataHubError, FlowkeepError) as error:
         sys.exit(str(error))
     rows = summary(figures)
     if arguments.output == "json":
