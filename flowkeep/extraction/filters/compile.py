@@ -102,8 +102,9 @@ class _Compiler:
     def schemas(self) -> str:
         included, excluded = self._of("include", "schema"), self._of("exclude", "schema")
         wanted = [self._any("schema", included)] if included else []
-        if not self._options.include_system_schemas:
-            exact = [rule for rule in included if rule.match == "exact"]
+        exact = [rule for rule in included if rule.match == "exact"]
+        only_exact = bool(exact) and len(exact) == len(included)
+        if not self._options.include_system_schemas and not only_exact:
             own = f"NOT {self._syntax.system_schema}"
             wanted.append(f"({own} OR {self._any('schema', exact)})" if exact else own)
         return _all(wanted, [self._any("schema", excluded)] if excluded else [])
