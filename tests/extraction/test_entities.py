@@ -7,7 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from flowkeep.errors import ConfigurationError
+from flowkeep.extraction.metadata.kinds import KINDS
 from flowkeep.extraction.metadata.names import GUID_NAMESPACE, split_name
+from flowkeep.extraction.metadata.verify import verify_manifest
 from flowkeep.storage import Storage
 from tests.extraction.support import (
     entities,
@@ -143,8 +146,7 @@ def test_tables_know_their_type_and_their_place(
 
 def test_every_link_points_to_an_entity(extracted: tuple[Storage, dict[str, Any]]) -> None:
     """Type and qualified name of every relationship exist among the entities."""
-    kinds = ("databases", "schemas", "tables", "columns", "procedures")
-    found = [one for kind in kinds for one in entities(*extracted, kind)]
+    found = [one for kind in KINDS for one in entities(*extracted, kind)]
     known = {(one["typeName"], one["qualifiedName"]) for one in found}
     links = [
         (link["typeName"], link["qualifiedName"])
@@ -154,6 +156,69 @@ def test_every_link_points_to_an_entity(extracted: tuple[Storage, dict[str, Any]
     ]
     assert len(links) > 300
     assert set(links) <= known
+
+
+def test_no_two_entities_share_a_name(extracted: tuple[Storage, dict[str, Any]]) -> None:
+    """Names are unique over all kinds."""
+    names = [one["qualifiedName"] for kind in KINDS for one in entities(*extracted, kind)]
+    assert len(names) > 500
+    assert len(names) == len(set(names))
+
+
+def target(entity: dict[str, Any], link: str) -> list[str] | None:
+    """The decoded name a link points to, behind the database; None where there is no target."""
+    found = entity["relationshipAttributes"][link]
+    return None if found is None else split_name(found["qualifiedName"])[1:]
+
+
+def test_links_follow_the_references_of_the_kinds(
+    extracted: tuple[Storage, dict[str, Any]],
+) -> None:
+    """Foreign keys, sequences, triggers and views point to what they are about, others nowhere."""
+    constraints = entities(*extracted, "constraints")
+    foreign = by_name(constraints, "sales", "customer", "customer_region_id_fkey")
+    assert target(foreign, "table") == ["sales", "customer"]
+    assert target(foreign, "referencedTable") == ["sales", "region"]
+    primary = by_name(constraints, "sales", "customer", "customer_pkey")
+    assert target(primary, "referencedTable") is None
+    sequences = entities(*extracted, "sequences")
+    owned = by_name(sequences, "inventory", "category_category_id_seq")
+    assert target(owned, "ownedBy") == ["inventory", "category"]
+    assert target(by_name(sequences, "inventory", "barcode"), "ownedBy") is None
+    trigger = by_name(entities(*extracted, "triggers"), "sales", "customer", "keep_changes")
+    function = trigger["relationshipAttributes"]["function"]
+    assert function["typeName"] == "Routine"
+    assert split_name(function["qualifiedName"])[-1].endswith("()")
+    reads = [
+        (target(one, "table"), target(one, "source"))
+        for one in entities(*extracted, "view_dependencies")
+    ]
+    assert (["analytics", "best_customers"], ["analytics", "customer_orders"]) in reads
+
+
+def test_lists_are_lists(extracted: tuple[Storage, dict[str, Any]]) -> None:
+    """Labels and columns are arrays in JSON lines and in Parquet, in the server's order."""
+    storage, manifest = extracted
+    types = entities(storage, manifest, "types")
+    labels = by_name(types, "sales", "order_status")["attributes"]["labels"]
+    assert labels == ["new", "paid", "shipped", "returned", "can't deliver"]
+    assert by_name(types, "hr", "address")["attributes"]["labels"] is None
+    (key,) = [
+        part["key"]
+        for part in scope_of(manifest, "types")["assets"]["parts"]
+        if part["key"].endswith(".parquet")
+    ]
+    attributes = pq.read_schema(pa.BufferReader(storage.get(key))).field("attributes").type
+    assert pa.types.is_large_list(attributes.field("labels").type)
+
+
+def test_a_list_that_is_none_is_named(sample_url: str, storage: Storage) -> None:
+    """A statement of one's own that returns no JSON array is told so."""
+    statement = """SELECT current_database() AS database_name, 's' AS schema_name,
+        't' AS type_name, 'a, b' AS labels"""
+    extraction = extraction_of(sample_url, storage, statements={"types": statement})
+    with pytest.raises(ConfigurationError, match="a value of labels cannot be read"):
+        extraction.transform(extraction.fetch("types"))
 
 
 def test_the_guid_is_the_uuid5_of_the_name(extracted: tuple[Storage, dict[str, Any]]) -> None:
@@ -168,7 +233,7 @@ def test_parquet_and_json_lines_hold_the_same_entities(
 ) -> None:
     """Both files of a part have equal rows, in equal order."""
     storage, manifest = extracted
-    for kind in ("databases", "schemas", "tables", "columns", "procedures"):
+    for kind in KINDS:
         parts = scope_of(manifest, kind)["assets"]["parts"]
         (key,) = [part["key"] for part in parts if part["key"].endswith(".parquet")]
         table = pq.read_table(pa.BufferReader(storage.get(key)))
@@ -191,3 +256,55 @@ def test_the_content_hash_follows_content_only(database_url: str, storage: Stora
     run(database_url, "ALTER TABLE t ALTER b SET DEFAULT 'x'")
     third = hashes("three")
     assert {name for name in first if first[name] != third[name]} == {"b"}
+
+
+def test_first_seen_outlives_runs(database_url: str, storage: Storage) -> None:
+    """What was there keeps its first time, what is new begins now, what came back begins anew."""
+    run(database_url, "CREATE TABLE stays (a integer)", "CREATE TABLE goes (a integer)")
+
+    def times(run_id: str) -> dict[str, tuple[str, str]]:
+        manifest = extract(extraction_of(database_url, storage, run_id))[1]
+        return {
+            one["attributes"]["name"]: (one["firstSeen"], one["lastSeen"])
+            for one in entities(storage, manifest, "tables")
+        }
+
+    first = times("one")
+    assert {one[0] for one in first.values()} == {one[1] for one in first.values()}
+    run(database_url, "DROP TABLE goes", "CREATE TABLE comes (a integer)")
+    second = times("two")
+    assert second["stays"][0] == first["stays"][0] < second["stays"][1]
+    assert second["comes"][0] == second["comes"][1]
+    run(database_url, "CREATE TABLE goes (a integer)")
+    third = times("three")
+    assert third["stays"][0] == first["stays"][0]
+    assert third["comes"][0] == second["comes"][0]
+    assert third["goes"][0] == third["goes"][1]
+
+
+def test_large_objects_become_entities(database_url: str, storage: Storage) -> None:
+    """A 10 MB comment and a table of 1,600 columns arrive whole."""
+    size = 10_000_000
+    columns = ", ".join(f"column_{number} integer" for number in range(1600))
+    run(
+        database_url,
+        f"CREATE TABLE wide ({columns})",
+        f"DO $$ BEGIN EXECUTE 'COMMENT ON TABLE wide IS '"
+        f" || quote_literal(repeat(E'x,\"\\n', {size // 4})); END $$",
+    )
+    manifest = extract(extraction_of(database_url, storage))[1]
+    (table,) = entities(storage, manifest, "tables")
+    assert table["attributes"]["description"] == 'x,"\n' * (size // 4)
+    found = entities(storage, manifest, "columns")
+    assert [one["attributes"]["ordinalPosition"] for one in found] == list(range(1, 1601))
+
+
+def test_openlineage_events_are_part_of_the_run(sample_url: str, storage: Storage) -> None:
+    """Asked for, they lie beside the assets, and the manifest lists them."""
+    extraction = extraction_of(sample_url, storage, options={"openlineage": True})
+    reference, manifest = extract(extraction)
+    (part,) = manifest["exports"]
+    assert part["key"].startswith(f"{extraction.location.prefix}/exports/openlineage/")
+    assert part["rows"] == scope_of(manifest, "tables")["written"]
+    assert verify_manifest(storage, reference.key) == []
+    assert extract(extraction_of(sample_url, storage, "plain"))[1]["exports"] == []
