@@ -10,11 +10,13 @@ from temporalio import activity
 
 from flowkeep.activities.base import ActivitiesInterface
 from flowkeep.activities.metadata_extraction.fetches import Arguments, KindFetches
+from flowkeep.activities.services import WorkerServices
 from flowkeep.contracts import CheckResult, PreflightResult
 from flowkeep.contracts.extraction import FetchResult, FinishResult, TransformResult
 from flowkeep.errors import ConfigurationError, Incomplete
 from flowkeep.extraction.credentials import SourceCredentials
 from flowkeep.extraction.handler import SQLHandler
+from flowkeep.extraction.memory import share_memory
 from flowkeep.extraction.metadata.checkpoint import Attempt
 from flowkeep.extraction.metadata.extraction import MetadataExtraction
 from flowkeep.extraction.metadata.keys import RunLocation
@@ -47,6 +49,11 @@ class BaseSQLMetadataExtractionActivities(KindFetches):
     base_activities: ClassVar[frozenset[str]] = ActivitiesInterface.base_activities | {
         "finish_extraction"
     }
+
+    def bind(self, services: WorkerServices) -> None:
+        """Prepare the worker's process; see `ActivitiesInterface.bind`."""
+        super().bind(services)
+        share_memory()
 
     @activity.defn(name="preflight_check")
     async def preflight_check(self, workflow_args: Arguments) -> PreflightResult:
