@@ -100,11 +100,10 @@ class RuleTally:
                 match in the others.
         """
         for rule, found in self._found.items():
-            plural = f"{rule.level}s" if found.count != 1 else rule.level
             if found.count:
                 shown = ", ".join(found.samples)
                 more = found.count - len(found.samples)
-                message = f"matches {found.count} {plural}: {shown}"
+                message = f"matches {_many(found.count, f'{rule.level}s')}: {shown}"
                 message += f" and {more} more" if more else ""
             else:
                 message = f"matches no {rule.level} of any database{_why(rule)}"
@@ -115,14 +114,14 @@ class RuleTally:
                 level="error" if rule.action == "include" and complete else "warning",
             )
         counts = ", ".join(
-            f"{count} {kind}"
+            _many(count, kind)
             for kind, count in self._scope.items()
             if kind in self._source.statements
         )
         yield CheckResult(
             name="scope",
             ok=self._scope["schemas"] > 0,
-            message=f"{counts} in {self._databases} database{'s' * (self._databases != 1)}",
+            message=f"{counts} in {_many(self._databases, 'databases')}",
             level="warning",
         )
 
@@ -203,3 +202,7 @@ def _why(rule: Rule) -> str:
     if rule.expression is None:
         return ": names are exact, with upper and lower case"
     return ": the whole name must match"
+
+
+def _many(count: int, plural: str) -> str:
+    return f"{count} {plural.removesuffix('s') if count == 1 else plural}"

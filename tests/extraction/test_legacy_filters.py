@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from flowkeep.errors import InvalidInput
+from flowkeep.extraction.metadata.manifest_file import read_manifest
 from flowkeep.extraction.options import ExtractionOptions
 from flowkeep.storage import Storage
-from tests.extraction.support import extraction_of, read_manifest, rows_of
+from tests.extraction.support import extraction_of, rows_of
 
 
 @pytest.mark.parametrize(
