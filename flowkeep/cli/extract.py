@@ -9,6 +9,10 @@ _VERBS = {
         "flowkeep.cli.extract_diff:diff",
         "Show what changed between two extractions.",
     ),
+    "export": (
+        "flowkeep.cli.extract_export:export",
+        "Write what an extraction exported as plain lines.",
+    ),
     "metadata": (
         "flowkeep.cli.extract_metadata:metadata",
         "Extract the metadata of a database.",
@@ -16,6 +20,10 @@ _VERBS = {
     "preflight": (
         "flowkeep.cli.extract_preflight:preflight",
         "Check a source and its filters without starting a run.",
+    ),
+    "schema": (
+        "flowkeep.cli.extract_schema:schema",
+        "Print the JSON Schema of the entities.",
     ),
     "verify": (
         "flowkeep.cli.extract_verify:verify",

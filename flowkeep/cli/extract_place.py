@@ -51,6 +51,7 @@ class Place:
         from flowkeep.extraction.metadata.manifest_file import read_manifest
 
         try:
+            self._check_there()
             return await asyncio.to_thread(read_manifest, self.storage, self.key)
         except NotFound as error:
             raise NotFound(
@@ -58,6 +59,12 @@ class Place:
                 hint="name a run that succeeded, or the key, URL or file of a manifest",
                 code=error.code,
             ) from None
+
+    def _check_there(self) -> None:
+        """Look at a local file first: a local storage makes its folder when it is used."""
+        path = self.storage.local_path(self.key)
+        if path is not None and not path.exists():
+            raise NotFound(f"{path} does not exist", code="OBJECT_NOT_FOUND")
 
 
 async def find_manifest(invocation: Invocation, name: str) -> Place:

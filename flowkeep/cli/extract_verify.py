@@ -1,6 +1,7 @@
 """`flowkeep extract verify`."""
 
 import asyncio
+from typing import Any
 
 import click
 
@@ -31,10 +32,7 @@ async def _verify(invocation: Invocation, name: str) -> list[str]:
     place = await find_manifest(invocation, name)
     manifest = await place.read()
     differences = await asyncio.to_thread(verify_manifest, place.storage, place.key)
-    files = sum(
-        len(one["parts"]) + len((one["assets"] or {"parts": []})["parts"])
-        for one in manifest["scopes"]
-    )
+    files = _count_files(manifest)
     if invocation.json:
         print_json(
             {
@@ -53,3 +51,11 @@ async def _verify(invocation: Invocation, name: str) -> list[str]:
     else:
         click.echo(f"{files} files agree with {place.shown}")
     return differences
+
+
+def _count_files(manifest: dict[str, Any]) -> int:
+    count = len(manifest.get("exports") or ())
+    for scope in manifest["scopes"]:
+        for holder in (scope, scope["assets"], scope.get("diff")):
+            count += len(holder["parts"]) if holder else 0
+    return count

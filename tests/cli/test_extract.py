@@ -18,6 +18,7 @@ from tests.cli.calling import Ask, Call
 from tests.cli.extracting import Extract
 
 CANARY = "canary-4711"
+NOWHERE_FOLDER = Path("/nowhere")
 NOWHERE = f"postgresql://someone:{CANARY}@127.0.0.1:1/none"
 
 
@@ -25,6 +26,11 @@ NOWHERE = f"postgresql://someone:{CANARY}@127.0.0.1:1/none"
 def source(engine: LocalEngine) -> str:
     """URL of the sample database; nobody changes it."""
     return create_sample_database(engine.database_url, "cli_sample")
+
+
+def exists(path: Path) -> bool:
+    """Whether there is such a file or folder."""
+    return path.exists()
 
 
 def manifest_of(report: dict[str, Any]) -> dict[str, Any]:
@@ -159,6 +165,7 @@ async def test_a_manifest_that_is_not_there(verb: str, name: str, call: Call) ->
     done = await call("extract", verb, name)
     assert (done.exit_code, done.stdout) == (CALL_FAILED, "")
     assert name.removeprefix("file://") in done.stderr
+    assert not exists(NOWHERE_FOLDER)  # looking for something leaves nothing behind
 
 
 async def test_a_file_that_is_no_manifest(call: Call, tmp_path: Path) -> None:
@@ -232,6 +239,33 @@ async def test_preflight_of_a_source_that_is_away(call: Call) -> None:
     assert done.exit_code == CALL_FAILED
     assert "127.0.0.1" in done.stderr
     assert CANARY not in done.stderr + done.stdout
+
+
+async def test_events_are_exported_as_lines(
+    extract: Extract, source: str, call: Call, tmp_path: Path
+) -> None:
+    """A run made with --openlineage gives one event per table and view; others say so."""
+    report = await extract.json("--source", source, "--openlineage")
+    file = tmp_path / "events.jsonl"
+    done = await call("extract", "export", report["run"]["id"], "--to", str(file))
+    assert done.exit_code == 0, done.stderr
+    events = [json.loads(line) for line in file.read_text().splitlines()]
+    assert len(events) == report["result"]["counts"]["tables"]
+    assert len({event["dataset"]["name"] for event in events}) == len(events)
+    shown = await call("extract", "export", report["run"]["id"])
+    assert shown.stdout == file.read_text()
+    refused = await call("extract", "export", report["run"]["id"], "--to", "missing/folder/x")
+    assert (refused.exit_code, "--to" in refused.stderr) == (USAGE, True)
+    plain = await extract.json("--source", source)
+    done = await call("extract", "export", plain["run"]["id"])
+    assert done.exit_code == CALL_FAILED
+    assert "--openlineage" in done.stderr
+
+
+async def test_schema_is_the_published_one(ask: Ask) -> None:
+    """The command prints the schema that the documentation publishes."""
+    published = Path(__file__).parents[2] / "docs" / "reference" / "entity.schema.json"
+    assert await ask("extract", "schema") == json.loads(published.read_text())
 
 
 @pytest.mark.slow
