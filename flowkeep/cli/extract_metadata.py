@@ -56,6 +56,8 @@ def metadata(invocation: Invocation, /, **options: Any) -> None:
 
     labels = split_pairs(options.pop("label"), "--label")
     chosen = choose(invocation, options)
+    for warning in chosen.warnings:
+        click.echo(f"Warning: {warning}", err=True)
 
     from flowkeep.cli.extract_run import Extraction
 

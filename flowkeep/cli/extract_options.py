@@ -56,10 +56,12 @@ class Chosen:
     Attributes:
         credentials: As `SourceCredentials` takes them; checked.
         metadata: As `ExtractionOptions` takes it; checked.
+        warnings: Where filters of the original SDK mean something else here.
     """
 
     credentials: dict[str, Any]
     metadata: dict[str, Any]
+    warnings: tuple[str, ...] = ()
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -105,11 +107,10 @@ def choose(invocation: Invocation, options: dict[str, Any]) -> Chosen:
         "openlineage": options.get("openlineage") or None,
     }
     metadata = {name: value for name, value in metadata.items() if value is not None}
-    for warning in ExtractionOptions.read(metadata).warnings:
-        click.echo(f"Warning: {warning}", err=True)
+    warnings = ExtractionOptions.read(metadata).warnings
     credentials = _credentials(invocation, options["source"], ask=options["ask_password"])
     SourceCredentials.read(credentials)
-    return Chosen(credentials, metadata)
+    return Chosen(credentials, metadata, warnings)
 
 
 def _credentials(invocation: Invocation, url: str | None, *, ask: bool) -> dict[str, Any]:

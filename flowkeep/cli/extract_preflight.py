@@ -40,16 +40,12 @@ def preflight(invocation: Invocation, /, **options: Any) -> None:
 
 
 async def _check(invocation: Invocation, chosen: Chosen) -> "PreflightResult":
-    from flowkeep.extraction.credentials import SourceCredentials
     from flowkeep.extraction.handler import SQLHandler
-    from flowkeep.extraction.sources.registry import source_class
     from flowkeep.storage import Storage
 
     settings = invocation.settings()
-    credentials = SourceCredentials.read(chosen.credentials)
     handler = SQLHandler(
         Storage(settings.storage.url),
-        source_class=source_class(credentials),
         max_connections=settings.worker.max_connections_per_source,
     )
     handler.load(chosen.credentials)
