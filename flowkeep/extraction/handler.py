@@ -200,7 +200,7 @@ class SQLHandler(HandlerInterface):
         exact = {rule.value for rule in rules if rule.expression is None}
         try:
             databases = self._databases(options, tally)
-        except ConfigurationError as error:
+        except (ConfigurationError, InvalidInput) as error:
             return [_failed("databases", error)]
         checks: list[CheckResult] = []
         for database in databases:
@@ -241,7 +241,7 @@ class SQLHandler(HandlerInterface):
                     CheckResult(name="version", ok=right, message=sentence),
                     self._check_rights(session, database, schemas, options),
                 ]
-        except ConfigurationError as error:
+        except (ConfigurationError, InvalidInput) as error:
             if named or error.code != DATABASE_REFUSED:
                 return [_failed(name, error)]
             message = f"{error}; its scopes will be denied, and nothing of it counts as removed"

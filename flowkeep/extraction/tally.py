@@ -15,6 +15,7 @@ from flowkeep.extraction.sources.base import Session, Source, Statement
 
 SAMPLES = 5
 """Most names that a report shows."""
+_LONGEST_NAME = 120
 
 _COUNTED = ("schemas", "tables", "procedures")
 _Named = Literal["table", "procedure"]
@@ -108,7 +109,7 @@ class RuleTally:
             else:
                 message = f"matches no {rule.level} of any database{_why(rule)}"
             yield CheckResult(
-                name=f"rule: {rule}",
+                name=_name(rule),
                 ok=bool(found.count),
                 message=message,
                 level="error" if rule.action == "include" and complete else "warning",
@@ -142,7 +143,7 @@ class RuleTally:
                 with self._source.session() as session:
                     session.rows(Statement(f"SELECT CASE WHEN {condition} THEN 1 END", bound))
             except ConfigurationError as error:
-                yield CheckResult(name=f"rule: {rule}", ok=False, message=str(error))
+                yield CheckResult(name=_name(rule), ok=False, message=str(error))
 
     def _rules(self, level: str, database: str | None = None) -> list[Rule]:
         return [
@@ -196,6 +197,11 @@ def _inside(rule: Rule, schemas: Sequence[str]) -> list[bool]:
     distinct = list(dict.fromkeys(schemas))
     which = dict(zip(distinct, rule.in_schema.matching(distinct), strict=True))
     return [which[schema] for schema in schemas]
+
+
+def _name(rule: Rule) -> str:
+    text = str(rule)
+    return f"rule: {text if len(text) <= _LONGEST_NAME else text[:_LONGEST_NAME] + '…'}"
 
 
 def _why(rule: Rule) -> str:

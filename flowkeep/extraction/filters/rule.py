@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from flowkeep.errors import InvalidInput
 from flowkeep.extraction.filters import regex
 
 Action = Literal["include", "exclude"]
@@ -14,6 +15,7 @@ Match = Literal["exact", "glob", "regex"]
 Case = Literal["sensitive", "insensitive"]
 
 _LONGEST = 1_000
+_SHOWN = 80
 
 
 class Pattern(BaseModel):
@@ -77,7 +79,10 @@ class Pattern(BaseModel):
         try:
             found = pc.match_substring_regex(pa.array(names, pa.string()), pattern=anchored)
         except pa.ArrowInvalid as error:
-            raise ValueError(f"the expression {self.value!r} is wrong: {error}") from None
+            raise InvalidInput(
+                f"the regular expression {self.value[:_SHOWN]!r} cannot be used: {error}",
+                hint="simplify it, or write several rules",
+            ) from None
         return [bool(one) for one in found.to_pylist()]
 
     def matches(self, name: str) -> bool:

@@ -8,6 +8,10 @@ from flowkeep.extraction.filters.scope import Scope
 from flowkeep.extraction.legacy.statements import is_legacy, translate_statement
 from flowkeep.extraction.options import ExtractionOptions
 from flowkeep.extraction.sources.base import Session, Source, Statement
+from flowkeep.telemetry import get_logger
+
+_log = get_logger(__name__)
+_SHOWN = 80
 
 
 def restricted(
@@ -26,7 +30,8 @@ def restricted(
         ConfigurationError: If placeholders of the original SDK cannot be filled; names them.
     """
     syntax = source.filter_syntax
-    if is_legacy(statement.text):
+    legacy_text = is_legacy(statement.text)
+    if legacy_text:
         if syntax is None:
             raise ConfigurationError(
                 f"{source.dialect} has no conditions in SQL that placeholders could stand for",
@@ -41,6 +46,8 @@ def restricted(
     compiled = compile_rules(options, syntax, database)
     text = compiled.apply(statement.text)
     if text == statement.text:
+        if not legacy_text and any(rule.level != "database" for rule in options.rules):
+            _log.warning("no rule applies to SQL without slots", sql=text.strip()[:_SHOWN])
         return statement
     return replace(statement, text=text, parameters={**statement.parameters, **compiled.parameters})
 
