@@ -206,6 +206,7 @@ def test_a_rule_is_read_and_shown_alike(text: str) -> None:
         ("include schema like a", "'like' stands where"),
         ("include schema exact", "the value is missing"),
         ("include schema regex (", "not closed"),
+        ("include schema regex insensitive a", "'insensitive' belongs before 'regex'"),
         ("include schema schema=a exact b", "cannot be restricted to a schema"),
         ("include database database=a exact b", "cannot be restricted to a database"),
         ('{"action": "include"}', "level: Field required"),

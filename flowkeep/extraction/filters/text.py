@@ -22,7 +22,8 @@ def parse_rule(text: str) -> Rule:
         text: Action and level; then, if wanted, `database=NAME` and `schema=NAME`, exact names
             without spaces that restrict the rule, and the word `insensitive`; then match and
             value. The value is the rest of the line, spaces inside it included. A text that
-            begins with a brace is a JSON object with the fields of `Rule`.
+            begins with a brace is a JSON object with the fields of `Rule`, for whatever such a
+            line cannot say.
 
     Raises:
         InvalidInput: If it cannot be read; quotes it and says what is expected.
@@ -62,6 +63,8 @@ def _fields(text: str) -> object:
             fields["match"] = _known(word, Match)
     if not rest:
         raise ValueError("the value is missing")
+    if _word(rest)[0] in get_args(Case) and _word(rest)[1]:
+        raise ValueError(f"{_word(rest)[0]!r} belongs before {fields['match']!r}")
     return {**fields, "value": rest}
 
 
