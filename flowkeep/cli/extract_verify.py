@@ -1,6 +1,9 @@
 """`flowkeep extract verify`."""
 
 import asyncio
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -31,14 +34,15 @@ async def _verify(invocation: Invocation, name: str) -> list[str]:
 
     place = await find_manifest(invocation, name)
     manifest = await place.read()
-    differences = await asyncio.to_thread(verify_manifest, place.storage, place.key)
-    files = _count_files(manifest)
+    parts = list(_parts(manifest))
+    with _progress(invocation, sum(part["bytes"] for part in parts)) as checked:
+        differences = await asyncio.to_thread(verify_manifest, place.storage, place.key, checked)
     if invocation.json:
         print_json(
             {
                 "run_id": manifest["run_id"],
                 "manifest": place.shown,
-                "files": files,
+                "files": len(parts),
                 "agree": not differences,
                 "differences": differences,
             }
@@ -49,13 +53,32 @@ async def _verify(invocation: Invocation, name: str) -> list[str]:
     if differences:
         click.echo(f"{len(differences)} differences in {place.shown}", err=True)
     else:
-        click.echo(f"{files} files agree with {place.shown}")
+        click.echo(f"{len(parts)} files agree with {place.shown}")
     return differences
 
 
-def _count_files(manifest: dict[str, Any]) -> int:
-    count = len(manifest.get("exports") or ())
+def _parts(manifest: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield from manifest.get("exports") or ()
     for scope in manifest["scopes"]:
         for holder in (scope, scope["assets"], scope.get("diff")):
-            count += len(holder["parts"]) if holder else 0
-    return count
+            yield from holder["parts"] if holder else ()
+
+
+@contextmanager
+def _progress(invocation: Invocation, size: int) -> Iterator[Callable[[int], None]]:
+    """Draw a bar on a terminal while files are compared; elsewhere nothing.
+
+    Args:
+        invocation: The output format.
+        size: Bytes of all files.
+    """
+    if invocation.json or not sys.stderr.isatty():
+        yield lambda _bytes: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+    columns = (TextColumn("comparing files"), BarColumn(), DownloadColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=size)
+        yield lambda count: bar.advance(task, count)

@@ -1,7 +1,8 @@
 """Checking a finished extraction against its manifest, from the files alone, in flat memory."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from flowkeep.errors import Incomplete
@@ -17,7 +18,9 @@ from flowkeep.extraction.metadata.verify_files import (
 from flowkeep.storage import Storage
 
 
-def verify_manifest(storage: Storage, key: str) -> list[str]:
+def verify_manifest(
+    storage: Storage, key: str, checked: Callable[[int], None] | None = None
+) -> list[str]:
     """Read every file that a manifest lists and compare it with what the manifest says.
 
     Sizes, hashes, row counts, digests, sums per scope, that JSON lines and Parquet hold the same
@@ -27,6 +30,7 @@ def verify_manifest(storage: Storage, key: str) -> list[str]:
     Args:
         storage: Where manifest and files lie.
         key: Key of the manifest.
+        checked: Called with the bytes of each file once it has been compared.
 
     Returns:
         One sentence per difference; empty when there is none.
@@ -39,16 +43,31 @@ def verify_manifest(storage: Storage, key: str) -> list[str]:
     except Incomplete as error:
         return [str(error)]
     problems: list[str] = []
+    check = _Check(storage, checked)
     for scope in manifest["scopes"]:
-        problems += _verify_scope(storage, scope)
+        problems += _verify_scope(check, scope)
     for part in manifest.get("exports", ()):
-        problems += verify_file(storage, part)
+        problems += check.file(part)
     # Comparing damaged files would only say the same again, in other words.
     problems = problems or _verify_names(storage, manifest)
     return problems or verify_diff(storage, key, manifest)
 
 
-def _verify_scope(storage: Storage, scope: Mapping[str, Any]) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """Where files lie, and who is told how far the checking is."""
+
+    storage: Storage
+    checked: Callable[[int], None] | None
+
+    def file(self, part: Mapping[str, Any]) -> list[str]:
+        problems = verify_file(self.storage, part)
+        if self.checked is not None:
+            self.checked(part["bytes"])
+        return problems
+
+
+def _verify_scope(check: _Check, scope: Mapping[str, Any]) -> list[str]:
     problems = []
     name = f"{scope['kind']} of {scope['database']}"
     raw = sum(part["rows"] for part in scope["parts"])
@@ -58,24 +77,24 @@ def _verify_scope(storage: Storage, scope: Mapping[str, Any]) -> list[str]:
     ):
         problems.append(f"{name}: planned, read, written and listed rows differ")
     for part in scope["parts"]:
-        problems += verify_file(storage, part)
+        problems += check.file(part)
     if scope["assets"] is not None:
-        problems += _verify_assets(storage, name, scope["assets"], scope["written"])
+        problems += _verify_assets(check, name, scope["assets"], scope["written"])
     for part in (scope.get("diff") or {}).get("parts", ()):
-        problems += verify_file(storage, part)
+        problems += check.file(part)
     return problems
 
 
-def _verify_assets(storage: Storage, name: str, assets: Mapping[str, Any], rows: int) -> list[str]:
+def _verify_assets(check: _Check, name: str, assets: Mapping[str, Any], rows: int) -> list[str]:
     problems: list[str] = []
     for suffix, read in ((".jsonl.zst", json_entities), (".parquet", parquet_entities)):
         parts = [part for part in assets["parts"] if part["key"].endswith(suffix)]
         if sum(part["rows"] for part in parts) != rows or assets["written"] != rows:
             problems.append(f"{name}: {suffix} files do not hold {rows} entities")
         for part in parts:
-            broken = verify_file(storage, part)
+            broken = check.file(part)
             problems += broken
-            if not broken and _digest(read(storage, part["key"])) != part["digest"]:
+            if not broken and _digest(read(check.storage, part["key"])) != part["digest"]:
                 problems.append(f"{part['key']}: the entities are not those that were written")
     return problems
 
