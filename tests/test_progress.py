@@ -113,6 +113,16 @@ def test_an_ended_run_has_nothing_pending_and_stops_the_clock() -> None:
     assert (progress.tasks_total, progress.elapsed_seconds) == (0, 2.0)
 
 
+def test_amounts_of_tasks_with_one_name_add_up() -> None:
+    """Rows and bytes are told by name, finished and running tasks of a name together."""
+    done = a_task("1", TaskStatus.SUCCEEDED, task_name="fetch", output={"rows": 3, "bytes": 30})
+    other = a_task("2", TaskStatus.SUCCEEDED, task_name="check", output={"ok": True})
+    running = PendingActivity("3", "fetch", heartbeat=[{"rows": 1, "bytes": 10}])
+    progress = compute_progress(a_run(), [done, other], [running], BEGIN)
+    assert progress.amounts == {"fetch": (4, 40)}
+    assert (progress.rows, progress.bytes) == (4, 40)
+
+
 def test_superseded_attempts_are_left_out() -> None:
     """What a reset replaced is not counted."""
     gone = a_task("1", TaskStatus.SUCCEEDED, superseded=True, output={"rows": 5})
