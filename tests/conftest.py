@@ -22,6 +22,13 @@ for _name in [name for name in os.environ if name.startswith(FOREIGN)]:
     del os.environ[_name]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How thorough the tests that kill processes are."""
+    parser.addoption(
+        "--fault-points", type=int, default=2, help="points at which each process is killed"
+    )
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Get the Temporal program before any test's time limit runs; a first build takes minutes."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")

@@ -167,3 +167,10 @@ class Stalling(BaseSQLMetadataExtractionWorkflow):
 
     activities_cls = StallingActivities
     default_heartbeat_timeout = timedelta(seconds=2)
+
+
+@workflow.defn
+class Parted(BaseSQLMetadataExtractionWorkflow):
+    """Notices a dead worker quickly; its worker cuts small parts."""
+
+    default_heartbeat_timeout = timedelta(seconds=2)
