@@ -9,6 +9,8 @@ with workflow.unsafe.imports_passed_through():
     from flowkeep.activities.metadata_extraction.sql import BaseSQLMetadataExtractionActivities
     from flowkeep.contracts import CheckResult, PreflightResult
     from flowkeep.extraction.handler import HandlerInterface
+    from flowkeep.extraction.metadata.kinds import Kind
+    from flowkeep.extraction.sources.postgresql import PostgreSQLSource
     from flowkeep.extraction.sources.postgresql_statements import STATEMENTS
     from flowkeep.workflows.metadata_extraction.sql import BaseSQLMetadataExtractionWorkflow
 
@@ -174,3 +176,64 @@ class Parted(BaseSQLMetadataExtractionWorkflow):
     """Notices a dead worker quickly; its worker cuts small parts."""
 
     default_heartbeat_timeout = timedelta(seconds=2)
+
+
+class PoliciesActivities(BaseSQLMetadataExtractionActivities):
+    """Adds a kind with its SQL and one activity."""
+
+    extra_kinds = (
+        Kind(
+            name="policies",
+            type_name="Policy",
+            columns={"policy_name": "text", "roles": "list"},
+            identity=("schema_name", "table_name", "policy_name"),
+            own_name="policy_name",
+            tag="policy",
+            parent="tables",
+            parent_identity=("schema_name", "table_name"),
+        ),
+    )
+    fetch_kind_sql = {  # noqa: RUF012 - as users write it
+        "policies": """SELECT current_database() AS database_name, schemaname AS schema_name,
+            tablename AS table_name, policyname AS policy_name, to_json(roles)::text AS roles,
+            cmd AS command FROM pg_policies"""
+    }
+
+    @activity.defn
+    async def fetch_policies(self, workflow_args: dict[str, Any]) -> Any:
+        """Fetch row security policies."""
+        return await self.fetch("policies", workflow_args)
+
+
+@workflow.defn
+class Policies(BaseSQLMetadataExtractionWorkflow):
+    """Extracts all that the base does, and policies."""
+
+    activities_cls = PoliciesActivities
+
+    @staticmethod
+    def get_activities(activities: Any) -> Any:
+        base = BaseSQLMetadataExtractionWorkflow.get_activities(activities)
+        return [*base, activities.fetch_policies]
+
+
+class PlainSource(PostgreSQLSource):
+    """A dialect that has tables with columns and nothing else."""
+
+    dialect = "plain"
+    statements = {  # noqa: RUF012 - as users write it
+        name: PostgreSQLSource.statements[name] for name in ("schemas", "tables", "columns")
+    }
+
+
+class PlainActivities(BaseSQLMetadataExtractionActivities):
+    """Reads a source of one's own."""
+
+    client_class = PlainSource
+
+
+@workflow.defn
+class Plain(BaseSQLMetadataExtractionWorkflow):
+    """Asks a source for kinds that it does not have."""
+
+    activities_cls = PlainActivities

@@ -16,7 +16,7 @@ from flowkeep.storage import Storage
 from flowkeep.worker import Worker
 from flowkeep.workflows.metadata_extraction.sql import BaseSQLMetadataExtractionWorkflow
 from tests.extraction import flows
-from tests.extraction.support import extract, extraction_of, run, scope_of, with_
+from tests.extraction.support import entities, extract, extraction_of, run, scope_of, with_
 
 CLASSES: list[Any] = [
     BaseSQLMetadataExtractionWorkflow,
@@ -25,6 +25,8 @@ CLASSES: list[Any] = [
     flows.OwnSql,
     flows.Late,
     flows.Forgetful,
+    flows.Policies,
+    flows.Plain,
 ]
 
 
@@ -123,6 +125,75 @@ async def test_sql_handler_and_fetches_can_be_replaced(
     """Class attributes and overrides count; an override of `run` gets the base's result."""
     found = await result_of(client, flows.OwnSql, sample_url)
     assert found == {"counts": {"schemas": 2}, "warnings": 1}
+
+
+async def test_a_kind_of_ones_own_is_a_kind_like_ours(
+    client: WorkflowClient, files: Storage, database_url: str
+) -> None:
+    """A kind with its SQL and one activity is fetched, transformed, listed and checked."""
+    run(
+        database_url,
+        "CREATE TABLE t (a integer)",
+        "CREATE POLICY own ON t FOR SELECT TO PUBLIC USING (a > 1)",
+    )
+    found = await result_of(client, flows.Policies, database_url)
+    assert found["counts"]["policies"] == found["counts"]["tables"] == 1
+    assert verify_manifest(files, found["key"]) == []
+    manifest = orjson.loads(files.get(found["key"]))
+    (policy,) = entities(files, manifest, "policies")
+    assert policy["typeName"] == "Policy"
+    assert policy["qualifiedName"].endswith(".public.t#policy.own")
+    assert policy["attributes"]["roles"] == ["public"]
+    assert policy["attributes"]["command"] == "SELECT"
+
+
+async def test_kinds_that_a_source_does_not_have_are_listed(
+    client: WorkflowClient, files: Storage, database_url: str
+) -> None:
+    """They are no error and need no transform; the manifest says which they are and why."""
+    run(database_url, "CREATE TABLE t (a integer)")
+    arguments = {"credentials": {"url": database_url}}
+    handle = await client.start_workflow(arguments, workflow_class=flows.Plain)
+    found = await handle.result()
+    assert {kind: count for kind, count in found["counts"].items() if count} == {
+        "schemas": 1,
+        "tables": 1,
+        "columns": 1,
+    }
+    manifest = orjson.loads(files.get(found["key"]))
+    assert set(manifest["not_applicable"]) == set(KINDS) - {"schemas", "tables", "columns"}
+    assert "plain has no triggers" in manifest["not_applicable"]["triggers"]
+    assert (await tasks_of(client, handle)).count("transform_data") == 3
+
+
+async def test_a_database_that_refuses_is_reported_when_a_pattern_chose_it(
+    client: WorkflowClient, files: Storage, engine: Any, database_url: str
+) -> None:
+    """Its scopes are denied, with the reason; named exactly it fails the run."""
+    open_one = database_url.rpartition("/")[2]
+    closed = f"{open_one}_closed"
+    admin = engine.database_url
+    run(
+        admin,
+        f'CREATE DATABASE "{closed}"',
+        f'REVOKE CONNECT ON DATABASE "{closed}" FROM PUBLIC',
+        f"CREATE ROLE \"{open_one}\" LOGIN PASSWORD 'reader'",
+    )
+    url = with_(database_url, user=open_one, password="reader")
+    try:
+        rule = f"include database glob {open_one}*"
+        found = await result_of(client, BaseSQLMetadataExtractionWorkflow, url, filters=[rule])
+        manifest = orjson.loads(files.get(found["key"]))
+        status = {(one["database"], one["status"]) for one in manifest["scopes"]}
+        assert status == {(open_one, "complete"), (closed, "denied")}
+        assert any("permission denied" in one and closed in one for one in found["warnings"])
+        assert verify_manifest(files, found["key"]) == []
+        with pytest.raises(RunFailed, match="permission denied"):
+            await result_of(
+                client, BaseSQLMetadataExtractionWorkflow, url, databases=[open_one, closed]
+            )
+    finally:
+        run(admin, f'DROP DATABASE "{closed}"', f'DROP ROLE "{open_one}"')
 
 
 async def test_kinds_that_do_not_fit_are_read_again(
