@@ -136,10 +136,14 @@ def spool_entities(
 
     columns = {"guid": "name", "contentHash": "content"} if content else {"guid": "name"}
     spool = HashSpool(list(columns.values()))
-    for key in keys:
-        for read in row_groups(storage, key):
-            rows = read(list(columns))
-            spool.add(rows.select(pl.col(one).hash(seed).alias(to) for one, to in columns.items()))
+    hashed = [pl.col(column).hash(seed).alias(name) for column, name in columns.items()]
+    try:
+        for key in keys:
+            for read in row_groups(storage, key):
+                spool.add(read(list(columns)).select(hashed))
+    except BaseException:
+        spool.__exit__()
+        raise
     return spool
 
 
