@@ -11,7 +11,7 @@ from flowkeep.extraction.filters.scope import Scope
 from flowkeep.extraction.metadata.restrict import resolve_databases
 from flowkeep.extraction.options import ExtractionOptions
 from flowkeep.extraction.sources import registry
-from flowkeep.extraction.sources.base import DATABASE_REFUSED, Session, Source
+from flowkeep.extraction.sources.base import DATABASE_REFUSED, SOURCE_REGEX, Session, Source
 from flowkeep.extraction.tally import RuleTally
 from flowkeep.storage import Storage
 
@@ -207,7 +207,7 @@ class SQLHandler(HandlerInterface):
             named = database in exact or database == self.source.default_database
             checks += self._check_database(database, options, tally, named=named)
         if any(not check.ok and check.level == "error" for check in checks):
-            return [*checks, *tally.rejected()]
+            return checks
         complete = all(check.ok for check in checks if check.name.startswith("connection"))
         return [*checks, *tally.checks(complete=complete)]
 
@@ -242,6 +242,8 @@ class SQLHandler(HandlerInterface):
                     self._check_rights(session, database, schemas, options),
                 ]
         except (ConfigurationError, InvalidInput) as error:
+            if error.code == SOURCE_REGEX:
+                return [_failed(name, error), *tally.rejected(database)]
             if named or error.code != DATABASE_REFUSED:
                 return [_failed(name, error)]
             message = f"{error}; its scopes will be denied, and nothing of it counts as removed"

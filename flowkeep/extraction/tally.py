@@ -11,7 +11,7 @@ from flowkeep.extraction.filters.rule import Rule
 from flowkeep.extraction.filters.scope import Scope
 from flowkeep.extraction.metadata.restrict import restricted
 from flowkeep.extraction.options import ExtractionOptions
-from flowkeep.extraction.sources.base import Session, Source, Statement
+from flowkeep.extraction.sources.base import SOURCE_REGEX, Session, Source, Statement
 
 SAMPLES = 5
 """Most names that a report shows."""
@@ -126,11 +126,15 @@ class RuleTally:
             level="warning",
         )
 
-    def rejected(self) -> Iterator[CheckResult]:
-        """Yield a failed check for each rule whose regular expression the source cannot read."""
+    def rejected(self, database: str) -> Iterator[CheckResult]:
+        """Yield a failed check for each rule whose regular expression the source cannot read.
+
+        Args:
+            database: Where the source rejected one of them.
+        """
         syntax = self._source.filter_syntax
         for rule in self._options.rules:
-            if syntax is None or rule.expression is None:
+            if syntax is None or rule.expression is None or not rule.concerns(database):
                 continue
             bound: dict[str, object] = {}
 
@@ -140,9 +144,11 @@ class RuleTally:
 
             condition = syntax.matches("''", rule.expression, bind)
             try:
-                with self._source.session() as session:
+                with self._source.session(database) as session:
                     session.rows(Statement(f"SELECT CASE WHEN {condition} THEN 1 END", bound))
             except ConfigurationError as error:
+                if error.code != SOURCE_REGEX:
+                    raise
                 yield CheckResult(name=_name(rule), ok=False, message=str(error))
 
     def _rules(self, level: str, database: str | None = None) -> list[Rule]:

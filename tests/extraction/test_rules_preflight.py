@@ -328,3 +328,10 @@ def test_the_defaults() -> None:
     assert options.rules == ()
     assert options.warnings == ()
     assert not options.openlineage
+
+
+def test_a_failed_login_is_not_blamed_on_rules(sample_url: str) -> None:
+    """One reason, once."""
+    result = check(with_(sample_url, password="wrong"), filters=["include table regex a+"])
+    (failure,) = result.failures
+    assert failure.name == "connection to extraction_sample"

@@ -25,6 +25,8 @@ SOURCE_REFUSED = "SOURCE_REFUSED"
 """Code of the error that the server does not accept the credentials: true for every database."""
 DATABASE_REFUSED = "SOURCE_DATABASE_REFUSED"
 """Code of the error that one database is closed, gone, or does not let the role in or read."""
+SOURCE_REGEX = "SOURCE_REGEX"
+"""Code of the error that the server cannot read a regular expression of a filter."""
 SOURCE_VERSION = "SOURCE_VERSION"
 """Code of the error that the server is older than the statements."""
 

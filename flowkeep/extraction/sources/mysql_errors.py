@@ -10,7 +10,7 @@ import ssl
 from typing import TYPE_CHECKING
 
 from flowkeep.errors import ConfigurationError, FlowkeepError, SourceUnavailable
-from flowkeep.extraction.sources.base import SOURCE_CHANGED
+from flowkeep.extraction.sources.base import SOURCE_CHANGED, SOURCE_REGEX
 
 if TYPE_CHECKING:
     import pymysql
@@ -33,6 +33,8 @@ _WRONG_LOGIN = {
     4151: "unlock the account",
 }
 _NO_RIGHT = frozenset({1044, 1142, 1143, 1227, 1370})
+# What MariaDB and what MySQL say of a regular expression they cannot use.
+_REGEX = frozenset({1139, *range(3685, 3700), 3887})
 _ENCODING = frozenset({1366, 3854})
 _TIMEOUT = frozenset({1969, 3024})
 _MAY_PASS = _TIMEOUT | {
@@ -115,6 +117,12 @@ def statement_error(error: "pymysql.MySQLError", target: str, text: str) -> Flow
         return SourceUnavailable(f"reading {target} failed: {text}", hint=hint)
     if number in _NO_RIGHT:
         return _refused(target, text, "grant the role what the statement reads")
+    if number in _REGEX:
+        return ConfigurationError(
+            f"{target} rejected a regular expression: {text}",
+            hint="simplify the regular expressions of metadata.filters; the preflight names which",
+            code=SOURCE_REGEX,
+        )
     if number in _ENCODING:
         return ConfigurationError(
             f"reading {target} failed: {text}",

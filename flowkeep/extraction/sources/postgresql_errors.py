@@ -14,6 +14,7 @@ from flowkeep.extraction.sources.base import (
     DATABASE_REFUSED,
     SOURCE_CHANGED,
     SOURCE_REFUSED,
+    SOURCE_REGEX,
     SOURCE_VERSION,
 )
 
@@ -123,7 +124,7 @@ def statement_error(error: "psycopg.Error", target: str, text: str) -> FlowkeepE
         return ConfigurationError(
             f"{target} rejected a regular expression: {text}",
             hint="simplify the regular expressions of metadata.filters; the preflight names which",
-            code="SOURCE_REGEX",
+            code=SOURCE_REGEX,
         )
     if state in ("22021", "22P05"):
         return ConfigurationError(
