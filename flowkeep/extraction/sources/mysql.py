@@ -28,6 +28,7 @@ from flowkeep.extraction.sources.mysql_connection import (
     Link,
     StopWatch,
     error_text,
+    forget_rows,
 )
 from flowkeep.extraction.sources.mysql_errors import statement_error
 from flowkeep.extraction.sources.mysql_grants import Grants
@@ -268,6 +269,8 @@ class _MySQLSession(Session):
             cursor.execute(text, bound)
             yield from cursor
         except BaseException:
+            if not self._connection.open:
+                forget_rows(cursor)
             with suppress(pymysql.MySQLError):
                 cursor.close()
             raise

@@ -191,6 +191,17 @@ def _words(error: Exception) -> str:
     return str(error.args[1] if len(error.args) > 1 else error).strip()
 
 
+def forget_rows(cursor: Any) -> None:
+    """Tell an unbuffered cursor that no more rows come.
+
+    Else the driver reads on from the closed connection, whenever the cursor or its result is
+    collected, and stumbles.
+    """
+    result = getattr(cursor, "_result", None)
+    if result is not None:
+        result.unbuffered_active = False
+
+
 def error_text(error: Exception) -> str:
     """Return the text of the driver's error and its number, as the server's manual lists it."""
     number = error.args[0] if error.args else None

@@ -129,10 +129,10 @@ class PostgreSQLSession(Session):
             copy = self.copy_text(statement).encode()
             yield from copy_tables(self._connection, copy, columns, self._stop)
             return
+        self._execute("SAVEPOINT round")
         for low, high in pairwise((0, *edges, LAST_OID)):
             text = f"{statement.text} AND c.oid > {low} AND c.oid <= {high}"
             copy = self.copy_text(replace(statement, text=text)).encode()
-            self._execute("SAVEPOINT round")
             yield from copy_tables(self._connection, copy, columns, self._stop)
             self._execute("ROLLBACK TO SAVEPOINT round")
 

@@ -25,7 +25,7 @@ FROM (
             SELECT pg_catalog.current_setting('max_locks_per_transaction')::pg_catalog.int8 * (
                 pg_catalog.current_setting('max_connections')::pg_catalog.int8
                 + pg_catalog.current_setting('max_prepared_transactions')::pg_catalog.int8
-            ) / 4
+            ) / 2
         )
     ) AS round
     FROM pg_catalog.pg_rewrite AS w
@@ -38,8 +38,8 @@ FROM (
 GROUP BY v.round
 ORDER BY 1
 """
-"""The last view of every round of views that together lock no more than a quarter of the relations
-for which the server has room (its manual, `max_locks_per_transaction`)."""
+"""The last view of every round of views that together lock no more than half of the relations for
+which the server has room (its manual, `max_locks_per_transaction`)."""
 
 TABLE_SQL = f"""
 SELECT
