@@ -89,6 +89,9 @@ class Report:
                 _HEADINGS,
                 (_readable(row) for row in by_kind(self.manifest)),
             )
+            absent = self.manifest.get("not_applicable")
+            if absent:
+                click.echo(f"\nnot known to this source: {', '.join(absent)}")
         click.echo(f"\nmanifest: {self.place.shown}")
         for line in self.warnings:
             click.echo(f"Warning: {show(line)}", err=True)

@@ -26,6 +26,7 @@ from flowkeep.worker import Worker
 from flowkeep.workflows.metadata_extraction.sql import BaseSQLMetadataExtractionWorkflow
 
 _CANCEL_SECONDS = 10.0
+_LOG = ENGINE_FILE.parent / "logs" / "extract.log"
 _QUEUE_PREFIX = "flowkeep-extract-"
 _WORKFLOW = BaseSQLMetadataExtractionWorkflow
 
@@ -103,7 +104,7 @@ class Extraction:
         """Do the work in this process, on a queue of the run's own."""
         queue = f"{_QUEUE_PREFIX}{self.workflow_id or uuid4().hex}"
         async with AsyncExitStack() as stack:
-            stack.enter_context(_Log(client.settings, ENGINE_FILE.parent / "logs" / "extract.log"))
+            stack.enter_context(_Log(client.settings, _LOG))
             await stack.enter_async_context(
                 Worker(
                     client,
@@ -165,6 +166,8 @@ class Extraction:
             print_json(report.as_dict())
         else:
             report.show(by_run=not self.local)
+        if report.result is None and self.task_queue is None:
+            _say(f"log: {_LOG}")
         leave_with(report.run)
         if report.missing:
             raise click.exceptions.Exit(1)

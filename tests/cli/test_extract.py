@@ -3,8 +3,11 @@
 import asyncio
 import json
 import os
+import re
+import sqlite3
 import sys
 from asyncio.subprocess import PIPE
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -65,6 +68,26 @@ async def test_a_report_for_programs(extract: Extract, source: str) -> None:
     assert rows == report["result"]["counts"]
     assert rows["columns"] > rows["tables"] > 0
     assert report["warnings"] == []
+
+
+async def test_another_dialect(extract: Extract, tmp_path: Path) -> None:
+    """The URL decides what is read; kinds that the source does not know are named."""
+    file = tmp_path / "shop.db"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE item (id integer PRIMARY KEY, label text)")
+    code, out, err = await extract("--source", f"sqlite:///{file}")
+    assert (code, err) == (0, "")
+    assert re.search(r"^columns +1 +2 ", out, re.MULTILINE)
+    [absent] = [line for line in out.splitlines() if line.startswith("not known to this source")]
+    assert "procedures" in absent
+
+
+async def test_a_source_that_is_not_there(extract: Extract, tmp_path: Path) -> None:
+    """A run that fails ends the command with 1, the reason, and where more is to be found."""
+    code, _, err = await extract("--source", f"sqlite:///{tmp_path}/missing.db", "--no-watch")
+    assert code == RUN_FAILED
+    assert "missing.db" in err
+    assert "extract.log" in err
 
 
 async def test_filters_reach_the_source(extract: Extract, source: str, tmp_path: Path) -> None:
