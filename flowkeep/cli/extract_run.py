@@ -68,7 +68,10 @@ class Extraction:
         asyncio.get_running_loop().add_signal_handler(
             signal.SIGTERM, signal.raise_signal, signal.SIGINT
         )
-        async with self._settings() as settings, await WorkflowClient.connect(settings) as client:
+        async with self._settings() as settings, AsyncExitStack() as stack:
+            if self.task_queue is None:  # before the SDK's own log begins, with the first client
+                stack.enter_context(_Log(settings, _LOG))
+            client = await stack.enter_async_context(await WorkflowClient.connect(settings))
             if self.task_queue is None:
                 report = await self._work(client)
             elif self.watch:
@@ -103,16 +106,12 @@ class Extraction:
     async def _work(self, client: WorkflowClient) -> Report:
         """Do the work in this process, on a queue of the run's own."""
         queue = f"{_QUEUE_PREFIX}{self.workflow_id or uuid4().hex}"
-        async with AsyncExitStack() as stack:
-            stack.enter_context(_Log(client.settings, _LOG))
-            await stack.enter_async_context(
-                Worker(
-                    client,
-                    task_queue=queue,
-                    workflow_classes=[_WORKFLOW],
-                    workflow_activities=activities_of([_WORKFLOW]),
-                )
-            )
+        async with Worker(
+            client,
+            task_queue=queue,
+            workflow_classes=[_WORKFLOW],
+            workflow_activities=activities_of([_WORKFLOW]),
+        ):
             handle = await self._start(client, queue)
             run = await self._follow_own(handle, queue)
         return await Report.read(run, client.settings.storage.url)
