@@ -88,11 +88,11 @@ def interrupted(failing: Failing, after: int, work: Callable[[], object]) -> Non
 def test_every_kind_goes_on_where_it_was(
     sample_url: str, storage: Storage, failing: Failing, kind: str
 ) -> None:
-    """After each part once: the parts are equal byte by byte, and at most one was made twice."""
+    """After the first, the middle and the last but one part: equal bytes, and none made twice."""
     system = {"include_system_schemas": True} if kind in ("triggers", "sequences") else {}
     whole = small_parts(extraction_of(sample_url, storage, options=system)).fetch(kind)
     count = len(hashes(whole))
-    for after in range(1, min(count, 12)):
+    for after in {1, count // 2, count - 1} - {0, count}:
         task = {"task": str(after), "options": system}
         first = attempt(sample_url, failing, 1, **task)
         interrupted(failing, after, lambda first=first: first.fetch(kind))  # type: ignore[misc]

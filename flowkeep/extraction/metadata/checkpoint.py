@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from flowkeep.contracts.extraction import KindResult, PartInfo, SourceInfo
 from flowkeep.errors import NotFound
+from flowkeep.extraction.metadata.keys import RunLocation, Stage
 from flowkeep.storage import Storage
 from flowkeep.telemetry import get_logger
 
@@ -86,7 +87,7 @@ class CheckpointFile(Generic[C]):
         storage: The storage of the parts.
         key: Key of the checkpoint.
         model: What it holds.
-        token: See `token_of`; null when no task asks, and nothing is kept then.
+        token: What it must carry; null when no task asks, and nothing is kept then.
         is_retry: Whether an earlier attempt may have left one.
         current: The newest one known to this attempt.
     """
@@ -152,23 +153,52 @@ class CheckpointFile(Generic[C]):
         return None
 
 
-def token_of(attempt: Attempt | None, *about: Any) -> str | None:
-    """Return what a checkpoint must carry to be believed.
+@dataclass(frozen=True, slots=True)
+class Checkpoints:
+    """The checkpoints of a run.
 
-    Args:
-        attempt: The attempt; null for work outside of a task, which keeps no checkpoints.
-        *about: Plain values: what the task works on.
+    Attributes:
+        storage: Where they lie.
+        location: Folder of the run.
+        attempt: The attempt that asks; null for work outside of a task, which keeps none.
     """
-    if attempt is None:
-        return None
-    content = [_SHAPE, attempt.temporal_run_id, attempt.activity_id, *about]
-    return hashlib.sha256(orjson.dumps(content, default=str)).hexdigest()
 
+    storage: Storage
+    location: RunLocation
+    attempt: Attempt | None
 
-def delete_checkpoints(storage: Storage, folder: str) -> None:
-    """Delete the checkpoints of a run, which has no more use for them."""
-    for stored in list(storage.list(folder)):
-        storage.delete(stored.key)
+    def of(
+        self, stage: Stage, kind: str, database: str, model: type[C], about: Sequence[Any]
+    ) -> CheckpointFile[C]:
+        """Return where the checkpoint of one kind of one database lies.
+
+        Args:
+            stage: Fetch or transform.
+            kind: Kind of object.
+            database: The database.
+            model: What the checkpoint holds.
+            about: Plain values: what the task works on.
+        """
+        return CheckpointFile(
+            self.storage,
+            self.location.checkpoint(stage, kind, database),
+            model,
+            self._token(about),
+            is_retry=self.attempt is not None and self.attempt.number > 1,
+        )
+
+    def delete(self) -> None:
+        """Delete all, once nobody can have a use for them."""
+        for stored in list(self.storage.list(self.location.checkpoints)):
+            self.storage.delete(stored.key)
+
+    def _token(self, about: Sequence[Any]) -> str | None:
+        """Return what a checkpoint must carry to be believed."""
+        if self.attempt is None:
+            return None
+        task = (self.attempt.temporal_run_id, self.attempt.activity_id)
+        content = orjson.dumps([_SHAPE, *task, *about], default=str)
+        return hashlib.sha256(content).hexdigest()
 
 
 def flat(parts: Sequence[Sequence[PartInfo]]) -> list[PartInfo]:

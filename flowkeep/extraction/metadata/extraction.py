@@ -23,16 +23,14 @@ from flowkeep.extraction.metadata.assets import write_assets
 from flowkeep.extraction.metadata.baseline import Baseline, scope_key
 from flowkeep.extraction.metadata.checkpoint import (
     Attempt,
-    C,
     Checkpoint,
-    CheckpointFile,
+    Checkpoints,
     FetchCheckpoint,
-    delete_checkpoints,
-    token_of,
 )
+from flowkeep.extraction.metadata.disk import temporary_files
 from flowkeep.extraction.metadata.fetch import KindFetch
 from flowkeep.extraction.metadata.first_seen import FirstSeen
-from flowkeep.extraction.metadata.keys import RunLocation, Stage
+from flowkeep.extraction.metadata.keys import RunLocation
 from flowkeep.extraction.metadata.kinds import KINDS, Kind, kind_named
 from flowkeep.extraction.metadata.manifest import ENTITY_SCHEMA, write_manifest
 from flowkeep.extraction.metadata.openlineage import export_openlineage
@@ -96,7 +94,7 @@ class MetadataExtraction:
                 kinds,
             )
         )
-        self._attempt = attempt
+        self._checkpoints = Checkpoints(storage, location, attempt)
         self._stop = stop
         self._progress = progress
 
@@ -134,6 +132,7 @@ class MetadataExtraction:
         shipped = Statement(self.source.statements[kind], parameters, order)
         return restricted(shipped, self.source, self.options, where)
 
+    @temporary_files()
     def fetch(self, kind: str) -> FetchResult:
         """Read one kind of every database; see `KindFetch`.
 
@@ -184,7 +183,7 @@ class MetadataExtraction:
             kind,
             database,
             statement,
-            self._checkpoints("raw", kind.name, database, FetchCheckpoint, about),
+            self._checkpoints.of("raw", kind.name, database, FetchCheckpoint, about),
             self.options.part_rows,
             self._own_statement(kind.name),
             self._stop,
@@ -196,17 +195,6 @@ class MetadataExtraction:
         text = self._statements.get(kind)
         return None if text is None else hashlib.sha256(text.encode()).hexdigest()
 
-    def _checkpoints(
-        self, stage: Stage, kind: str, database: str, model: type[C], about: Sequence[Any]
-    ) -> CheckpointFile[C]:
-        return CheckpointFile(
-            self.storage,
-            self.location.checkpoint(stage, kind, database),
-            model,
-            token_of(self._attempt, *about),
-            is_retry=self._attempt is not None and self._attempt.number > 1,
-        )
-
     def _fetch(self, fetch: KindFetch) -> KindResult:
         """Fetch; at once again, in a new snapshot, when an object was dropped under our eyes."""
         for left in reversed(range(_TRIES)):
@@ -217,6 +205,7 @@ class MetadataExtraction:
                     raise
         raise AssertionError("the last try either returns or raises")
 
+    @temporary_files()
     def transform(self, fetched: FetchResult) -> TransformResult:
         """Make entities of one kind of every database; see `write_assets`."""
         known = kind_named(fetched.kind, self._kinds)
@@ -233,7 +222,7 @@ class MetadataExtraction:
     ) -> KindAssets:
         """Make the entities of a scope; `last` says that nothing is left to do after it."""
         about = [part.sha256 for part in scope.parts]
-        checkpoints = self._checkpoints("assets", kind.name, scope.database, Checkpoint, about)
+        checkpoints = self._checkpoints.of("assets", kind.name, scope.database, Checkpoint, about)
         saved = checkpoints.read()
         done = list(saved.parts) if saved is not None else []
 
@@ -263,6 +252,7 @@ class MetadataExtraction:
             self._baseline.forget(base)
         return None
 
+    @temporary_files()
     def orphans(self, fetched: Sequence[FetchResult]) -> OrphanReport:
         """Compare the kinds with each other; see `find_orphans`."""
         options = self.options
@@ -275,6 +265,7 @@ class MetadataExtraction:
             by_name_only=not (options.exclude_views or options.exclude_empty_tables),
         )
 
+    @temporary_files()
     def finish(
         self,
         fetched: Sequence[FetchResult],
@@ -295,5 +286,5 @@ class MetadataExtraction:
             unresolved=unresolved,
             export=export,
         )
-        delete_checkpoints(self.storage, self.location.checkpoints)
+        self._checkpoints.delete()
         return written

@@ -121,7 +121,8 @@ class PartWriter:
         if self._writer is not None and self._file is not None:
             with suppress(Exception):  # whatever kept it from being finished, or from being stored
                 self._writer.close()
-            self._file.close()
+            with suppress(OSError):  # what is still buffered may not fit on a full disk
+                self._file.close()
 
 
 def open_parquet(file: IO[bytes], schema: "pa.Schema") -> "pq.ParquetWriter":
