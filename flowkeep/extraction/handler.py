@@ -8,7 +8,7 @@ from flowkeep.contracts import CheckResult, PreflightResult
 from flowkeep.errors import ConfigurationError, FlowkeepError, InvalidInput
 from flowkeep.extraction.credentials import SourceCredentials
 from flowkeep.extraction.filters.scope import Scope
-from flowkeep.extraction.metadata.restrict import resolve_databases
+from flowkeep.extraction.metadata.restrict import is_named, resolve_databases
 from flowkeep.extraction.options import ExtractionOptions
 from flowkeep.extraction.sources import registry
 from flowkeep.extraction.sources.base import DATABASE_REFUSED, SOURCE_REGEX, Session, Source
@@ -196,15 +196,13 @@ class SQLHandler(HandlerInterface):
     def _check_scope(self, options: ExtractionOptions) -> list[CheckResult]:
         """Check every database, and what the rules match in all of them."""
         tally = RuleTally(self.source, options)
-        rules = [rule for rule in options.rules if rule.level == "database"]
-        exact = {rule.value for rule in rules if rule.expression is None}
         try:
             databases = self._databases(options, tally)
         except (ConfigurationError, InvalidInput) as error:
             return [_failed("databases", error)]
         checks: list[CheckResult] = []
         for database in databases:
-            named = database in exact or database == self.source.default_database
+            named = is_named(database, options)
             checks += self._check_database(database, options, tally, named=named)
         if any(not check.ok and check.level == "error" for check in checks):
             return checks
