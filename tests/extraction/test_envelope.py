@@ -69,8 +69,8 @@ def test_lines_and_hashes_hold_every_value(
 ) -> None:
     """Lines give back what was put in; hashes are those of canonical JSON without volatiles."""
     made = Envelope("run", TAKEN_AT).seal(drafts(attributes, type_name), {"seen"})
-    text = made.lines()
-    lines = text.decode().split("\n")
+    text = made.text().item()
+    lines = text.split("\n")
     assert lines.pop() == ""
     found = [json.loads(line) for line in lines]
     assert [tuple(one) for one in found] == [ENVELOPE] * len(attributes)

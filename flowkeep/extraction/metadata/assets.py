@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-_SLICE_ROWS = 16_384
+_SLICE_ROWS = 4_096
 """Rows that are in memory as entities at a time."""
 _SUFFIXES = ("jsonl.zst", "parquet")
 
@@ -168,11 +168,13 @@ class _AssetFiles:
             self._writing = None
 
     def _write(self, entities: Entities) -> None:
-        text = entities.lines()
-        self._json.write(text)
+        import polars as pl
+
+        text = entities.text()
+        self._json.write(text.to_arrow(compat_level=pl.CompatLevel.oldest()).buffers()[2])
         self._write_parquet(entities.frame)
         self._digest.update(entities.identities)
-        self.lines += text.count(b"\n")
+        self.lines += text.str.count_matches("\n", literal=True).item()
         self.bytes = self._json_file.tell() + self._parquet_file.tell()
 
     def _write_parquet(self, entities: "pl.DataFrame") -> None:
