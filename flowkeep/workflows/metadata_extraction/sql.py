@@ -40,6 +40,9 @@ FETCHES = {
 }
 """Activities that fetch, and the kind each one fetches."""
 
+_LARGEST_FIRST = ("columns", "indexes", "constraints", "tables", "procedures")
+"""Kinds that are asked for before others: the largest has the longest way to go."""
+
 TRANSFORM = "transform_data"
 FINISH = "finish_extraction"
 
@@ -147,12 +150,17 @@ class BaseSQLMetadataExtractionWorkflow(WorkflowInterface):
         if TRANSFORM in names and not self._transforms:
             self._transforms = True
             work = [self._transform(kind) for kind in self._fetched]
-        for name in dict.fromkeys(names):
+        for name in sorted(dict.fromkeys(names), key=self._place):
             if name in self._fetches:
                 work.append(self._fetch(name))
             elif name != TRANSFORM:
                 work.append(self._execute_other(name, arguments))
         await self.gather(*work)
+
+    def _place(self, name: str) -> int:
+        """Return where in a stage an activity begins; those of equal places keep their order."""
+        kind = self._fetches.get(name, "")
+        return _LARGEST_FIRST.index(kind) if kind in _LARGEST_FIRST else len(_LARGEST_FIRST)
 
     async def _fetch(self, name: str) -> None:
         kind = self._fetches[name]
