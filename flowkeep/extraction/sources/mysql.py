@@ -26,7 +26,6 @@ from flowkeep.extraction.sources.limits import connection_slot
 from flowkeep.extraction.sources.mysql_connection import (
     DEFAULT_PORT,
     Link,
-    StopWatch,
     error_text,
     forget_rows,
 )
@@ -35,6 +34,7 @@ from flowkeep.extraction.sources.mysql_grants import Grants
 from flowkeep.extraction.sources.mysql_statements import MARIADB, MARIADB_11_5, MYSQL, ORDERS
 from flowkeep.extraction.sources.mysql_statements.scope import CATALOGUE
 from flowkeep.extraction.sources.rows import arrow_tables
+from flowkeep.extraction.sources.stop import StopWatch
 
 if TYPE_CHECKING:
     import pyarrow as pa
