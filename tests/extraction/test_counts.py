@@ -5,34 +5,11 @@ from typing import Any
 
 import pytest
 
+from flowkeep.extraction.metadata.kinds import KINDS
 from flowkeep.extraction.metadata.verify import verify_manifest
 from flowkeep.storage import Storage
+from tests.extraction.independent import ALL, OWN, counts
 from tests.extraction.support import entities, extract, extraction_of, query, run, scope_of
-
-RELATIONS = "('r', 'p', 'v', 'm', 'f')"
-
-COUNTS = {
-    "databases": "SELECT count(*) FROM pg_database WHERE datname = current_database()",
-    "schemas": "SELECT count(*) FROM pg_namespace n WHERE {schema}",
-    "tables": f"""SELECT count(*) FROM pg_class c, pg_namespace n
-        WHERE n.oid = c.relnamespace AND c.relkind IN {RELATIONS} AND {{schema}}""",
-    "columns": f"""SELECT count(*) FROM pg_attribute a
-        WHERE a.attnum >= 1 AND a.attisdropped IS FALSE AND EXISTS (
-            SELECT FROM pg_class c, pg_namespace n WHERE c.oid = a.attrelid
-            AND n.oid = c.relnamespace AND c.relkind IN {RELATIONS} AND {{schema}})""",
-    "procedures": """SELECT count(*) FROM pg_proc p WHERE p.pronamespace IN (
-        SELECT oid FROM pg_namespace n WHERE {schema})""",
-}
-OWN = "n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"
-ALL = "n.nspname NOT LIKE 'pg\\_temp\\_%' AND n.nspname NOT LIKE 'pg\\_toast\\_temp\\_%'"
-
-
-def counts(url: str, schema: str) -> dict[str, int]:
-    """Count every kind by statements that share nothing with ours."""
-    return {
-        kind: query(url, statement.format(schema=schema))[0][0]
-        for kind, statement in COUNTS.items()
-    }
 
 
 def counted(manifest: dict[str, Any]) -> dict[str, set[int]]:
@@ -102,13 +79,7 @@ def test_an_empty_database_gives_a_manifest_of_zeros(database_url: str, storage:
     """Zero rows are a success only because the server counted zero too."""
     run(database_url, "DROP SCHEMA public")
     reference, manifest = extract(extraction_of(database_url, storage))
-    assert reference.counts == {
-        "databases": 1,
-        "schemas": 0,
-        "tables": 0,
-        "columns": 0,
-        "procedures": 0,
-    }
+    assert reference.counts == dict.fromkeys(KINDS, 0) | {"databases": 1}
     assert scope_of(manifest, "tables")["parts"] == []
     assert verify_manifest(storage, reference.key) == []
 

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,12 +53,15 @@ class PostgresServer:
 
 
 @asynccontextmanager
-async def postgres_server(major: int, folder: Path) -> AsyncIterator[PostgresServer]:
+async def postgres_server(
+    major: int, folder: Path, settings: Mapping[str, str] | None = None
+) -> AsyncIterator[PostgresServer]:
     """Run a server of a major version.
 
     Args:
         major: 13 to 18; the last is the embedded one.
-        folder: An empty folder for data and log.
+        folder: An empty folder for data and log; made when it is not there.
+        settings: Settings of the server that differ from those for all tests.
 
     Raises:
         UnavailableError: If the binaries cannot be had here.
@@ -67,6 +70,7 @@ async def postgres_server(major: int, folder: Path) -> AsyncIterator[PostgresSer
         binaries = await asyncio.to_thread(postgres_binaries, major)
     else:
         binaries = find_binaries()
+    await asyncio.to_thread(folder.mkdir, exist_ok=True)
     way = await asyncio.to_thread(choose, binaries, folder)
     password = secrets.token_urlsafe(12)
     await asyncio.to_thread(_make_data, way, folder, password)
@@ -77,7 +81,7 @@ async def postgres_server(major: int, folder: Path) -> AsyncIterator[PostgresSer
         account=way.account,
     )
     try:
-        yield await _started(way, major, password, process)
+        yield await _started(way, major, password, process, settings or {})
     finally:
         await process.stop()
         await asyncio.to_thread(shutil.rmtree, way.data)
@@ -103,13 +107,17 @@ def _make_data(way: Isolation, folder: Path, password: str) -> None:
 
 
 async def _started(
-    way: Isolation, major: int, password: str, process: OwnedProcess
+    way: Isolation,
+    major: int,
+    password: str,
+    process: OwnedProcess,
+    settings: Mapping[str, str],
 ) -> PostgresServer:
     for attempt in range(_ATTEMPTS):
         server = PostgresServer(major, free_port(), password, process)
         options = [
             part
-            for name, value in (SETTINGS | {"port": str(server.port)}).items()
+            for name, value in {**SETTINGS, **settings, "port": str(server.port)}.items()
             for part in ("-c", f"{name}={value}")
         ]
         command = [str(way.binaries / "postgres"), "-D", str(way.data), *options]

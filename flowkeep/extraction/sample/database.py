@@ -6,11 +6,12 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
-_MARK = "flowkeep sample database, version 1"
+_MARK = "flowkeep sample database"
+_VERSION = 2
 
 
 def create_sample_database(admin_url: str, name: str = "flowkeep_sample") -> str:
-    """Create the sample database, unless it is there already.
+    """Create the sample database, unless it is there already; an earlier version of it stays.
 
     Args:
         admin_url: URL of any database of the server, for a role that may create databases.
@@ -31,7 +32,7 @@ def create_sample_database(admin_url: str, name: str = "flowkeep_sample") -> str
             "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s",
             (name,),
         ).fetchone()
-        if found is not None and found[0] == _MARK:
+        if found is not None and (found[0] or "").startswith(_MARK):
             return url
         if found is not None and not _is_empty(url):
             raise FileExistsError(f"database {name} exists and is not the sample database")
@@ -44,9 +45,8 @@ def create_sample_database(admin_url: str, name: str = "flowkeep_sample") -> str
         script = files(__package__).joinpath("sample_database.sql").read_text(encoding="utf-8")
         with psycopg.connect(url) as connection:  # one transaction: all of it or nothing
             connection.execute(script.encode())
-        admin.execute(
-            sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(name), sql.Literal(_MARK))
-        )
+        mark = sql.Literal(f"{_MARK}, version {_VERSION}")
+        admin.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(name), mark))
     return url
 
 

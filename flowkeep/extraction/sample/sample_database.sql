@@ -20,6 +20,8 @@ CREATE TYPE sales.order_status AS ENUM ('new', 'paid', 'shipped', 'returned', 'c
 CREATE DOMAIN sales.email AS text CHECK (VALUE ~ '^[^@]+@[^@]+$');
 CREATE DOMAIN finance.amount AS numeric(14, 2) NOT NULL DEFAULT 0;
 CREATE TYPE hr.address AS (street text, city text, postal_code varchar(12), country char(2));
+CREATE TYPE inventory.temperature AS RANGE (subtype = numeric);
+COMMENT ON TYPE sales.order_status IS 'From the basket to the door';
 
 -- sales ---------------------------------------------------------------------------------------
 CREATE TABLE sales.region (
@@ -101,6 +103,9 @@ CREATE TABLE sales.coupon_use (
 CREATE TABLE sales.price_list (
     price_list_id integer PRIMARY KEY, valid daterange NOT NULL, currency char(3) NOT NULL
 );
+ALTER TABLE sales.price_list
+    ADD CONSTRAINT price_list_valid_excl EXCLUDE USING gist (valid WITH &&) DEFERRABLE;
+COMMENT ON CONSTRAINT price_list_valid_excl ON sales.price_list IS 'One list at a time';
 CREATE TABLE sales.price (
     price_list_id integer REFERENCES sales.price_list, product_id bigint, price money,
     PRIMARY KEY (price_list_id, product_id)
@@ -159,6 +164,19 @@ CREATE TABLE inventory.purchase_order_line (
 );
 CREATE UNLOGGED TABLE inventory.scan_buffer (scanned_at timestamptz, barcode text);
 ALTER TABLE sales.order_line ADD FOREIGN KEY (product_id) REFERENCES inventory.product;
+ALTER TABLE sales.price ADD FOREIGN KEY (product_id) REFERENCES inventory.product
+    ON UPDATE CASCADE ON DELETE RESTRICT DEFERRABLE INITIALLY DEFERRED;
+CREATE SEQUENCE inventory.barcode AS bigint
+    MINVALUE 100000 MAXVALUE 999999 START 200000 INCREMENT 7 CACHE 20 CYCLE;
+COMMENT ON SEQUENCE inventory.barcode IS 'Printed on parcels';
+
+-- indexes besides those of constraints ----------------------------------------------------------
+CREATE INDEX customer_name_idx ON sales.customer (lower(last_name), first_name DESC)
+    INCLUDE (customer_id) WHERE email IS NOT NULL;
+COMMENT ON INDEX sales.customer_name_idx IS 'For the search by name';
+CREATE INDEX customer_preferences_idx ON sales.customer USING gin (preferences jsonb_path_ops);
+CREATE INDEX orders_status_idx ON sales.orders (status);
+CREATE INDEX product_search_idx ON inventory.product USING gin (search) WITH (fastupdate = off);
 
 -- hr ------------------------------------------------------------------------------------------
 CREATE TABLE hr.department (
@@ -286,6 +304,15 @@ CREATE TRIGGER keep_changes AFTER INSERT OR UPDATE OR DELETE ON sales.customer
     FOR EACH ROW EXECUTE FUNCTION audit.record_change();
 CREATE TRIGGER keep_changes AFTER UPDATE ON hr.employee
     FOR EACH ROW EXECUTE FUNCTION audit.record_change();
+CREATE TRIGGER keep_changes AFTER DELETE ON sales.orders
+    FOR EACH ROW EXECUTE FUNCTION audit.record_change();
+CREATE TRIGGER "no changes" INSTEAD OF INSERT OR UPDATE ON analytics.best_customers
+    FOR EACH ROW EXECUTE FUNCTION audit.record_change();
+CREATE CONSTRAINT TRIGGER check_later AFTER INSERT ON sales.payment
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION audit.record_change();
+CREATE TRIGGER emptied AFTER TRUNCATE ON finance.journal EXECUTE FUNCTION audit.record_change();
+ALTER TABLE finance.journal DISABLE TRIGGER emptied;
+COMMENT ON TRIGGER keep_changes ON hr.employee IS 'Asked for by the auditors';
 
 -- routines: overloads, procedures, aggregates, every way to write a body ------------------------
 CREATE FUNCTION sales.order_total(p_order_id bigint) RETURNS numeric LANGUAGE sql STABLE
