@@ -15,6 +15,7 @@ from flowkeep.extraction.metadata.manifest import read_manifest
 from flowkeep.extraction.metadata.verify import verify_manifest
 from flowkeep.settings import Settings
 from flowkeep.storage import Storage
+from tests.documents import page
 from tests.extraction.other_sources.support import extraction_of
 from tests.extraction.support import entities
 
@@ -93,3 +94,17 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         source_of(tmp_path / "nowhere").session(),
     ):
         pass
+
+
+def test_the_guide_shows_the_example() -> None:
+    """Every piece of code on the page stands in the example, line by line."""
+    example = page("examples/duckdb_connector/README.md").path.parent
+    texts = ["\n".join(_lines(path.read_text())) for path in example.glob("*.py")]
+    pieces = page("docs/guides/write-a-connector.md").fences("py")
+    assert len(pieces) >= 8
+    for piece in pieces:
+        assert any("\n".join(_lines(piece)) in text for text in texts), piece
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip()]
