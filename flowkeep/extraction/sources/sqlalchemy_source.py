@@ -47,8 +47,15 @@ class SQLAlchemySource(Source):
     """A database behind a SQLAlchemy URL whose dialect is installed where the worker runs."""
 
     dialect: ClassVar[str] = "sqlalchemy"
-    statements: ClassVar[Mapping[str, str]] = {kind: f"{_INSPECT}{kind}" for kind in COLUMNS}
     orders: ClassVar[Mapping[str, Order]] = {}
+
+    @property
+    def statements(self) -> Mapping[str, str]:
+        """Kind to what the session inspects; sequences only where the dialect has them."""
+        kinds = set(COLUMNS)
+        if not self._engine(self.default_database).dialect.supports_sequences:
+            kinds.discard("sequences")
+        return {kind: f"{_INSPECT}{kind}" for kind in COLUMNS if kind in kinds}
 
     @property
     def namespace(self) -> str:
