@@ -16,7 +16,7 @@ from flowkeep.contracts.extraction import FetchResult, FinishResult, TransformRe
 from flowkeep.errors import ConfigurationError, Incomplete
 from flowkeep.extraction.credentials import SourceCredentials
 from flowkeep.extraction.handler import SQLHandler
-from flowkeep.extraction.memory import share_memory
+from flowkeep.extraction.memory import return_memory, share_memory
 from flowkeep.extraction.metadata.checkpoint import Attempt
 from flowkeep.extraction.metadata.extraction import MetadataExtraction
 from flowkeep.extraction.metadata.keys import RunLocation
@@ -141,7 +141,10 @@ class BaseSQLMetadataExtractionActivities(KindFetches):
         stop = threading.Event()
 
         def call() -> T:
-            return work(self._extraction(arguments, options, stop))
+            try:
+                return work(self._extraction(arguments, options, stop))
+            finally:
+                return_memory()
 
         working = asyncio.ensure_future(self.run_blocking(call))
         try:
