@@ -39,7 +39,8 @@ class ExtractionOptions(BaseModel):
         exclude_empty_tables: Whether tables are left out whose row estimate is 0; tables without
             an estimate are kept.
         statement_timeout_seconds: Longest a statement may run on the source.
-        part_rows: Most rows of a raw part, which is what a retry repeats at most.
+        part_rows: Rows after which a raw part ends, with the block of about 1 MiB that reaches it;
+            a retry repeats one part at most.
         removal_threshold: Share of a scope's objects, 0 to 1, above which removals are held back.
         removal_minimum: Removals that are never held back, however large their share is.
         openlineage: Whether OpenLineage events of the schema are written too.
