@@ -16,9 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from flowkeep.contracts.extraction import KindResult, PartInfo, SourceInfo
 from flowkeep.errors import NotFound
+from flowkeep.extraction.log import get_logger
 from flowkeep.extraction.metadata.keys import RunLocation, Stage
 from flowkeep.storage import Storage
-from flowkeep.telemetry import get_logger
 
 _log = get_logger(__name__)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from flowkeep.contracts.extraction import KindResult, PartInfo
 from flowkeep.errors import ConfigurationError, Incomplete
 from flowkeep.extraction.legacy.columns import raw_names
+from flowkeep.extraction.log import get_logger
 from flowkeep.extraction.metadata.checkpoint import CheckpointFile, FetchCheckpoint, flat
 from flowkeep.extraction.metadata.duplicates import DuplicateWatch
 from flowkeep.extraction.metadata.keys import RunLocation
@@ -23,7 +24,6 @@ from flowkeep.extraction.metadata.kinds import ColumnType, Kind, missing_columns
 from flowkeep.extraction.metadata.parts import PartWriter, Progress, delete_others, read_tables
 from flowkeep.extraction.sources.base import Session, Source, Statement
 from flowkeep.storage import Storage
-from flowkeep.telemetry import get_logger
 
 if TYPE_CHECKING:
     import pyarrow as pa

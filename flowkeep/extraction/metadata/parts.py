@@ -11,8 +11,8 @@ from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
 from flowkeep.contracts.extraction import PartInfo
 from flowkeep.errors import Incomplete
+from flowkeep.extraction.log import get_logger
 from flowkeep.storage import Storage
-from flowkeep.telemetry import get_logger
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -6,9 +6,9 @@ from flowkeep.errors import ConfigurationError
 from flowkeep.extraction.filters.compile import compile_rules
 from flowkeep.extraction.filters.scope import Scope
 from flowkeep.extraction.legacy.statements import is_legacy, translate_statement
+from flowkeep.extraction.log import get_logger
 from flowkeep.extraction.options import ExtractionOptions
 from flowkeep.extraction.sources.base import Session, Source, Statement
-from flowkeep.telemetry import get_logger
 
 _log = get_logger(__name__)
 _SHOWN = 80
