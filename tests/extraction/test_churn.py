@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from flowkeep.extraction.metadata.kinds import KINDS
 from flowkeep.storage import Storage
 from tests.extraction.support import extraction_of
 
@@ -19,6 +20,16 @@ CHANGES = (
     "CREATE MATERIALIZED VIEW churn.m AS SELECT * FROM churn.v",
     "CREATE FUNCTION churn.f(x churn.pair DEFAULT NULL) RETURNS churn.pair LANGUAGE sql"
     " BEGIN ATOMIC SELECT x; END",
+    "CREATE DOMAIN churn.d AS integer CHECK (VALUE > 0) CHECK (VALUE < 10)",
+    "CREATE TABLE churn.k (id integer PRIMARY KEY, up integer REFERENCES churn.k, d churn.d,"
+    " e serial, CHECK (id + up > 3), EXCLUDE USING gist (box(point(id, up), point(0, 0)) WITH &&))",
+    "CREATE INDEX ON churn.k (lower(id::text)) WHERE up > 2",
+    "CREATE FUNCTION churn.g() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+    "CREATE TRIGGER g AFTER UPDATE ON churn.k FOR EACH ROW WHEN (OLD.up > 1)"
+    " EXECUTE FUNCTION churn.g()",
+    "ALTER TABLE churn.k RENAME TO renamed",
+    "ALTER TABLE churn.renamed RENAME up TO down",
+    "ALTER TABLE churn.renamed DROP COLUMN down CASCADE",
     "DROP SCHEMA churn CASCADE",
 )
 
@@ -45,11 +56,11 @@ def churn(database_url: str) -> Iterator[list[int]]:
 def test_objects_that_come_and_go_break_nothing(
     database_url: str, storage: Storage, churn: list[int]
 ) -> None:
-    """Every fetch succeeds with equal counts while views, types and routines are dropped."""
+    """Every kind is read, with equal counts, while objects are renamed and dropped."""
     extraction = extraction_of(database_url, storage)
-    while churn[0] < 10 * len(CHANGES):
-        for kind in ("schemas", "tables", "columns", "procedures"):
-            extraction.fetch(kind)
-    for _ in range(30):
-        for kind in ("tables", "procedures"):
-            extraction.fetch(kind)
+    fetches = 0
+    while churn[0] < 10 * len(CHANGES) or fetches < 15:
+        for kind in KINDS:
+            fetched = extraction.fetch(kind)
+            assert fetched.scopes[0].planned == fetched.scopes[0].read
+        fetches += 1
