@@ -45,7 +45,8 @@ async def test_a_statement_that_says_nothing_keeps_beating(
             assert len(beats) > 5  # a third of the timeout lies between two: more than it is over
             return len(beats)
 
-        await eventually(beaten, timeout=60)
+        count: int = await eventually(beaten, timeout=60)
+        assert count > 5
         await holder.execute("SELECT pg_advisory_unlock(4711)")
         await handle.result()
         attempts = await client.store.tasks.list_attempts("default", handle.run_id, limit=100)
