@@ -4,6 +4,7 @@ import statistics
 from typing import Any
 
 from benchmarks._extraction_rounds import (
+    AGAIN,
     COLD,
     COPY,
     FIXED,
@@ -128,10 +129,14 @@ def show(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         if row["cpu_seconds"]:
             print(f"{row['catalogue']:22} {row['variant']:36} {row['cpu_seconds']}")
-    print("\nrows by kind, data sets found")
+    print("\nrows by kind, objects the diff found unchanged, data sets found")
     for row in rows:
-        if row["variant"] in (WHOLE, PEER):
-            found = row["counts"] or f"{row['datasets']} data sets"
+        found = {
+            WHOLE: row["counts"],
+            AGAIN: f"{row['unchanged']} unchanged",
+            PEER: f"{row['datasets']} data sets",
+        }.get(row["variant"])
+        if found is not None:
             print(f"{row['catalogue']:22} {row['variant']:36} {found}")
     print("\nraw seconds and MiB, one per round")
     for row in rows:
