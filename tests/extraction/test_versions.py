@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from flowkeep.errors import ConfigurationError
+from flowkeep.extraction.handler import SQLHandler
 from flowkeep.extraction.metadata.kinds import KINDS
 from flowkeep.extraction.sources.base import SOURCE_VERSION
 from flowkeep.extraction.sources.postgresql import OLDEST
@@ -123,5 +124,8 @@ async def test_a_version_before_the_oldest_is_refused(tmp_path: Path) -> None:
                 pass
             assert raised.value.code == SOURCE_VERSION
             assert f"{OLDEST} or later" in str(raised.value)
+            arguments = {"credentials": {"url": server.url()}}
+            result = await asyncio.to_thread(SQLHandler(None).preflight_check, arguments)
+            assert any("is too old" in one.message for one in result.failures)
     except UnavailableError as error:
         pytest.skip(str(error))
