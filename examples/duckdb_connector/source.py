@@ -160,6 +160,9 @@ class DuckDBSource(Source):
     def closed_schemas(self, session: Session, schemas: list[str]) -> list[str]:
         return []  # who can read the file can read all of it
 
+    def check_rights(self, session: Session, schemas: list[str]) -> tuple[bool, str]:
+        return True, "who can read the file can read all of it"
+
     def _open(self) -> "duckdb.DuckDBPyConnection":
         import duckdb
 
@@ -193,7 +196,7 @@ class DuckDBSession(Session):
         self.info = SourceInfo(
             server_id=source.namespace,
             version=version,
-            role="",
+            role="the worker's account",
             database=database,
             namespace=source.namespace,
         )

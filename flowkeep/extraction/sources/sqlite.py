@@ -30,6 +30,7 @@ OLDEST = (3, 37)
 """Version of the library that brought `pragma_table_list`."""
 
 _MAIN = "main"
+_ROLE = "the worker's account"
 _BUSY_SECONDS = 5.0
 _STEPS = 10_000
 """Instructions of SQLite's machine between two looks at the stop flag."""
@@ -114,6 +115,10 @@ class SQLiteSource(Source):
         """Return nothing: who can read the file can read all of it."""
         return []
 
+    def check_rights(self, session: Session, schemas: list[str]) -> tuple[bool, str]:
+        """Return True: SQLite has no rights but those of the file."""
+        return True, "who can read the file can read all of it"
+
     def _open(self) -> sqlite3.Connection:
         path = self.path
         if not path.is_file():
@@ -156,7 +161,7 @@ class _SQLiteSession(Session):
         self.info = SourceInfo(
             server_id=source.namespace,
             version=sqlite3.sqlite_version,
-            role="",
+            role=_ROLE,
             database=_MAIN,
             namespace=source.namespace,
         )
