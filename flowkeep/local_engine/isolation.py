@@ -178,7 +178,8 @@ def _copied(binaries: Path) -> Path:
     installation = binaries.parent
     package = installation.parent
     version = distribution(WHEEL).version
-    target = ACCOUNT_ROOT / f"postgresql-{version}"
+    place = hashlib.sha256(os.fsencode(installation.resolve())).hexdigest()[:8]
+    target = ACCOUNT_ROOT / f"postgresql-{version}-{place}"
     result = target / package.name / installation.name / "bin"
     if result.exists():
         return result
