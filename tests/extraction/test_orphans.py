@@ -102,3 +102,71 @@ def test_databases_are_compared_each_for_itself(
     fetched.append(extraction.fetch("columns"))
     (finding,) = extraction.orphans(fetched).findings
     assert finding.startswith(f"columns of {other}")
+
+
+POINTING = (
+    "CREATE SCHEMA inside",
+    "CREATE SCHEMA outside",
+    "CREATE TABLE outside.target (id integer PRIMARY KEY)",
+    "CREATE TABLE inside.child (id integer REFERENCES outside.target, k integer PRIMARY KEY)",
+    "CREATE VIEW inside.v AS SELECT t.id FROM outside.target AS t",
+)
+
+
+def test_targets_outside_the_filters_are_reported(database_url: str, storage: Storage) -> None:
+    """Foreign keys and views that lead out are listed, and nothing is read again for them."""
+    run(database_url, *POINTING)
+    options = {"include_schemas": ["inside"]}
+    extraction = extraction_of(database_url, storage, options=options)
+    report = extraction.orphans([extraction.fetch(kind) for kind in KINDS])
+    assert report.refetch == report.findings == []
+    found = {(one.kind, one.reference): one for one in report.unresolved}
+    assert set(found) == {
+        ("constraints", "referencedTable"),
+        ("view_dependencies", "source"),
+    }
+    assert found["constraints", "referencedTable"].examples == ["outside.target"]
+    assert found["view_dependencies", "source"].count == 1
+    assert {(one.reason, one.expected) for one in found.values()} == {
+        ("outside the filters", False)
+    }
+
+
+def test_a_target_that_came_late_is_read_again_and_else_reported(
+    database_url: str, storage: Storage
+) -> None:
+    """A foreign key to a table of the filters: the older kind is read again, nothing fails."""
+    run(database_url, *POINTING)
+    extraction = extraction_of(database_url, storage)
+    schemas, tables = extraction.fetch("schemas"), extraction.fetch("tables")
+    run(
+        database_url,
+        "CREATE TABLE outside.late (id integer PRIMARY KEY)",
+        "ALTER TABLE inside.child ADD CONSTRAINT f FOREIGN KEY (k) REFERENCES outside.late",
+        "ALTER TABLE outside.late DROP CONSTRAINT late_pkey CASCADE",
+        "ALTER TABLE outside.late ADD PRIMARY KEY (id)",
+        "ALTER TABLE inside.child ADD CONSTRAINT f FOREIGN KEY (k) REFERENCES outside.late",
+    )
+    constraints = extraction.fetch("constraints")
+    report = extraction.orphans([schemas, tables, constraints])
+    assert report.refetch == ["tables"]
+    (one,) = [found for found in report.unresolved if found.expected]
+    assert (one.kind, one.reference, one.examples) == (
+        "constraints",
+        "referencedTable",
+        ["outside.late"],
+    )
+    mended = extraction.orphans([schemas, extraction.fetch("tables"), constraints])
+    assert mended.findings == mended.refetch == []
+
+
+def test_targets_of_a_kind_that_was_not_fetched_are_reported(
+    database_url: str, storage: Storage
+) -> None:
+    """Without the tables nobody knows whether a foreign key leads anywhere."""
+    run(database_url, *POINTING)
+    extraction = extraction_of(database_url, storage)
+    report = extraction.orphans([extraction.fetch("constraints")])
+    assert report.refetch == report.findings == []
+    (one,) = report.unresolved
+    assert (one.reason, one.count) == ("tables were not extracted", 1)
