@@ -16,6 +16,10 @@ _ARENAS = 2
 _ARROW_POOL = "ARROW_DEFAULT_MEMORY_POOL"
 """Variable that Arrow reads when it is loaded (its manual, "Environment Variables")."""
 
+_POLARS_POOL = "_RJEM_MALLOC_CONF"
+"""Variable that the allocator inside polars reads when it is loaded (jemalloc(3), "TUNING"): how
+soon it hands back what is free."""
+
 
 @cache
 def share_memory() -> None:
@@ -26,6 +30,7 @@ def share_memory() -> None:
     Arrow's pool is chosen.
     """
     os.environ.setdefault(_ARROW_POOL, "system")
+    os.environ.setdefault(_POLARS_POOL, "dirty_decay_ms:300,muzzy_decay_ms:300")
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_M_ARENA_MAX, _ARENAS)

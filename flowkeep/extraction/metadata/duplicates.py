@@ -61,8 +61,9 @@ class DuplicateWatch:
 
         if not self._hashes:
             return
-        all_hashes = pl.concat(self._hashes)
-        repeated = all_hashes.filter(all_hashes.is_duplicated()).unique()
+        # Sorted, equal ones are neighbours; a table of all of them would need many times the room.
+        all_hashes = pl.concat(self._hashes).sort()
+        repeated = all_hashes.filter(all_hashes == all_hashes.shift(1)).unique()
         if repeated.is_empty():
             return
         suspects = pl.concat(
