@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-_SLICE_ROWS = 4_096
+_SLICE_ROWS = 8_192
 """Rows that are in memory as entities at a time."""
 _SUFFIXES = ("jsonl.zst", "parquet")
 
@@ -170,11 +170,12 @@ class _AssetFiles:
     def _write(self, entities: Entities) -> None:
         import polars as pl
 
-        text = entities.text()
-        self._json.write(text.to_arrow(compat_level=pl.CompatLevel.oldest()).buffers()[2])
+        lines = entities.lines()
+        text = lines.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()).buffers()[2]
+        self._json.write(text)
         self._write_parquet(entities.frame)
         self._digest.update(entities.identities)
-        self.lines += text.str.count_matches("\n", literal=True).item()
+        self.lines += int(lines.str.count_matches("\n", literal=True).sum())
         self.bytes = self._json_file.tell() + self._parquet_file.tell()
 
     def _write_parquet(self, entities: "pl.DataFrame") -> None:

@@ -9,6 +9,7 @@ the earliest run in an unbroken row of runs that found the entity.
 
 import hashlib
 import json
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -43,21 +44,30 @@ class Entities:
     Attributes:
         frame: One row each, with the columns of `ENVELOPE`.
         identities: Guid and content hash of each, one behind the other.
+        stable: The attributes of the content hash as JSON objects.
+        volatile: The other attributes.
     """
 
     frame: "pl.DataFrame"
     identities: bytes
+    stable: "pl.Series"
+    volatile: tuple[str, ...]
 
-    def text(self) -> "pl.Series":
-        """Return one JSON line each, each with its newline, as a single text.
+    def lines(self) -> "pl.Series":
+        """Return one JSON line each, each with its newline.
 
-        It stays outside of Python's objects: some megabytes at a time there, in more threads than
-        one, is memory that does not come back.
+        What was hashed is not made twice: it stands behind the volatile attributes.
         """
         import polars as pl
 
-        lines = self.frame.select(pl.struct(ENVELOPE).struct.json_encode()).to_series()
-        return pl.concat([lines, pl.Series([""])]).str.join("\n")
+        fields = [pl.col(name) for name in ENVELOPE[:-1]]
+        first = [pl.col("attributes").struct.field(name) for name in self.volatile]
+        if first:
+            fields.append(pl.struct(first).alias("attributes"))
+        head = pl.struct(fields).struct.json_encode().str.strip_suffix("}}" if first else "}")
+        tail = pl.lit(self.stable).str.strip_prefix("{") if first else pl.lit(self.stable)
+        middle = pl.lit("," if first else ',"attributes":')
+        return self.frame.select(pl.concat_str(head, middle, tail, pl.lit("}\n"))).to_series()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +103,9 @@ class Envelope:
                 code="TRANSFORMER",
             )
         ids = guids(drafts["qualifiedName"].to_list())
-        hashes = _content_hashes(drafts, volatile)
+        fields = drafts["attributes"].struct.fields
+        stable = _stable(drafts, [name for name in fields if name not in volatile])
+        hashes = _content_hashes(drafts["typeName"].to_list(), stable)
         seen = rfc3339(self.taken_at)
         guid = pl.Series("guid", ids, dtype=pl.String)
         first = self.first_seen.of(guid, seen) if self.first_seen else pl.lit(seen)
@@ -105,7 +117,12 @@ class Envelope:
             pl.lit(seen).alias("lastSeen"),
         ).select(ENVELOPE)
         pairs = zip(ids, hashes, strict=True)
-        return Entities(frame, "".join([a + b for a, b in pairs]).encode())
+        return Entities(
+            frame,
+            "".join([a + b for a, b in pairs]).encode(),
+            stable,
+            tuple(name for name in fields if name in volatile),
+        )
 
 
 def rfc3339(time: datetime) -> str:
@@ -113,17 +130,25 @@ def rfc3339(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def _content_hashes(drafts: "pl.DataFrame", volatile: AbstractSet[str]) -> list[str]:
+def _stable(drafts: "pl.DataFrame", names: Sequence[str]) -> "pl.Series":
+    """Return these attributes as JSON objects with sorted keys."""
     import polars as pl
 
-    attributes = drafts["attributes"].struct
-    stable = sorted(set(attributes.fields) - volatile, key=_canonical_order)
-    texts = drafts.select(
-        pl.struct(pl.col("attributes").struct.field(name) for name in stable)
-        .struct.json_encode()
-        .cast(pl.Binary)
+    if not names:
+        raise ConfigurationError(
+            "the entities of a kind have no attribute that is not volatile",
+            hint="let the transformer return at least their name",
+            code="TRANSFORMER",
+        )
+    ordered = sorted(names, key=_canonical_order)
+    return drafts.select(
+        pl.struct(pl.col("attributes").struct.field(name) for name in ordered).struct.json_encode()
     ).to_series()
-    types = drafts["typeName"].to_list()
+
+
+def _content_hashes(types: Sequence[str], stable: "pl.Series") -> list[str]:
+    import polars as pl
+
     ends = {
         name: f',"typeName":{json.dumps(name, ensure_ascii=False)}}}'.encode()
         for name in set(types)
@@ -131,7 +156,7 @@ def _content_hashes(drafts: "pl.DataFrame", volatile: AbstractSet[str]) -> list[
     sha256 = hashlib.sha256
     return [
         sha256(b'{"attributes":' + text + ends[name]).hexdigest()
-        for text, name in zip(texts.to_list(), types, strict=True)
+        for text, name in zip(stable.cast(pl.Binary).to_list(), types, strict=True)
     ]
 
 
