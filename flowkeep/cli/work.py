@@ -45,8 +45,9 @@ async def work(settings: Settings, targets: list[str], task_queue: str | None) -
         telemetry.configure(settings.telemetry, process=_process_name())
     telemetry.forward_core_logs()
     try:
+        loaded = load_targets(targets)  # first: what prepares the process comes before its threads
         async with await WorkflowClient.connect(settings) as client:
-            worker = await build_worker(client, load_targets(targets), task_queue)
+            worker = await build_worker(client, loaded, task_queue)
             await worker.start()
     except FlowkeepError as error:
         if not spawned:

@@ -22,6 +22,7 @@ DIALECTS = {"postgres": "postgresql", "mariadb": "mysql", "sqlite3": "sqlite"}
 """Other names of dialects, as URLs spell them."""
 _SERVERS = frozenset({"postgresql", "mysql"})
 _FILES = frozenset({"sqlite"})
+_ENCODE = "percent-encode user and password, or pass them as fields of their own"
 _SCHEME = re.compile(r"^(?P<dialect>[A-Za-z][A-Za-z0-9_.\-]*)(?:\+(?P<driver>[\w.\-]+))?:(?=//)")
 
 
@@ -149,7 +150,13 @@ def _read_url(url: str) -> dict[str, Any]:
     scheme = _SCHEME.match(url)
     dialect = _dialect(scheme["dialect"]) if scheme else "postgresql"
     # Schemes of SQLAlchemy hold characters that the standard's do not, and would not be split off.
-    parts = urlsplit(f"source:{url[scheme.end() :]}" if scheme else url)
+    try:
+        parts = urlsplit(f"source:{url[scheme.end() :]}" if scheme else url)
+    except ValueError:  # its text quotes what stands before the host, the password too
+        raise ConfigurationError("credentials.url cannot be read", hint=_ENCODE) from None
+    if dialect in _SERVERS and "@" in parts.path and "@" not in parts.netloc:
+        # The slash ended the host: the rest of the password would become a database's name.
+        raise ConfigurationError("credentials.url: an @ stands behind a slash", hint=_ENCODE)
     try:
         port = parts.port
     except ValueError:

@@ -8,7 +8,7 @@ from flowkeep.contracts import CheckResult, PreflightResult
 from flowkeep.errors import ConfigurationError, FlowkeepError, InvalidInput
 from flowkeep.extraction.credentials import SourceCredentials
 from flowkeep.extraction.filters.scope import Scope
-from flowkeep.extraction.metadata.restrict import is_named, resolve_databases
+from flowkeep.extraction.metadata.restrict import check_applicable, is_named, resolve_databases
 from flowkeep.extraction.options import ExtractionOptions
 from flowkeep.extraction.sources import registry
 from flowkeep.extraction.sources.base import DATABASE_REFUSED, SOURCE_REGEX, Session, Source
@@ -159,6 +159,7 @@ class SQLHandler(HandlerInterface):
         except (InvalidInput, ConfigurationError) as error:
             checks.append(_failed("arguments", error))
             return PreflightResult(checks=[*checks, *self._check_output()])
+        options = self.source.narrowed(options)
         checks.append(CheckResult(name="arguments", ok=True, message="they are complete"))
         checks += (
             CheckResult(name="translated filters", ok=False, message=warning, level="warning")
@@ -196,6 +197,10 @@ class SQLHandler(HandlerInterface):
     def _check_scope(self, options: ExtractionOptions) -> list[CheckResult]:
         """Check every database, and what the rules match in all of them."""
         tally = RuleTally(self.source, options)
+        try:
+            check_applicable(self.source, options)
+        except ConfigurationError as error:
+            return [_failed("options", error)]
         try:
             databases = self._databases(options, tally)
         except (ConfigurationError, InvalidInput) as error:

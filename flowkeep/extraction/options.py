@@ -129,6 +129,16 @@ class ExtractionOptions(BaseModel):
             *self.listed_rules,
         )
 
+    def within(self, schema: str) -> Self:
+        """Return the same options for one schema only.
+
+        Args:
+            schema: Its exact name.
+        """
+        narrowed = self.model_copy(update={"include_schemas": (schema,)})
+        vars(narrowed).pop("rules", None)  # those of the copied options, where they were asked for
+        return narrowed
+
     def parameters(self) -> dict[str, Any]:
         """Return what binds to the parameters that a user's own SQL may use."""
         return {

@@ -10,7 +10,6 @@ from temporalio import activity
 
 from flowkeep.activities.base import ActivitiesInterface
 from flowkeep.activities.metadata_extraction.fetches import Arguments, KindFetches
-from flowkeep.activities.services import WorkerServices
 from flowkeep.contracts import CheckResult, PreflightResult
 from flowkeep.contracts.extraction import FetchResult, FinishResult, TransformResult
 from flowkeep.errors import ConfigurationError, Incomplete
@@ -25,6 +24,10 @@ from flowkeep.extraction.options import ExtractionOptions
 from flowkeep.extraction.sources.registry import source_class
 
 T = TypeVar("T")
+
+# Now, because it counts for threads that start later: whoever imports these activities for a worker
+# does so before the worker, and mostly before its client, has threads.
+share_memory()
 
 _SILENCE_MARGIN_SECONDS = 60.0
 """Longer than a server and the network need to end a statement whose time is over."""
@@ -49,11 +52,6 @@ class BaseSQLMetadataExtractionActivities(KindFetches):
     base_activities: ClassVar[frozenset[str]] = ActivitiesInterface.base_activities | {
         "finish_extraction"
     }
-
-    def bind(self, services: WorkerServices) -> None:
-        """Prepare the worker's process; see `ActivitiesInterface.bind`."""
-        super().bind(services)
-        share_memory()
 
     @activity.defn(name="preflight_check")
     async def preflight_check(self, workflow_args: Arguments) -> PreflightResult:

@@ -9,7 +9,8 @@ from flowkeep.extraction.filters.rule import Level, Pattern, Rule
 class Scope:
     """Which names are in the scope; agrees with the conditions of `compile_rules`.
 
-    `exclude_views` and `exclude_empty_tables` are not judged: names do not tell.
+    `exclude_views` is for those to judge who know what a name stands for; names do not tell, nor
+    what `exclude_empty_tables` asks for.
 
     Args:
         options: The rules and what goes with them.
@@ -17,6 +18,7 @@ class Scope:
     """
 
     def __init__(self, options: FilterOptions, is_system_schema: Callable[[str], bool]) -> None:
+        self.exclude_views = options.exclude_views
         self._rules = options.rules
         self._system = options.include_system_schemas
         self._is_system = is_system_schema

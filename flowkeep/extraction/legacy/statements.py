@@ -158,20 +158,22 @@ class _Translator:
             case "literal":
                 return self._literal(whole)
             case "identifier":
-                return self._filled(whole, lambda name: self._text(name).replace('"', '""')), False
+                return self._identifier(whole), False
             case "braces":
                 return whole[0], False
             case "escaped":
                 return self._escaped(whole), False
         return self._bare(found["name"])
 
+    def _identifier(self, whole: str) -> str:
+        """Fill in a database's name; some servers read a text in double quotes as a literal."""
+        if any(one[1] not in (None, "database_name") for one in _FIELD.finditer(whole)):
+            raise _unsafe(whole)
+        return self._filled(whole, lambda name: self._text(name).replace('"', '""'))
+
     def _escaped(self, whole: str) -> str:
         if any(one[1] for one in _FIELD.finditer(whole)):
-            raise ConfigurationError(
-                f"a placeholder stands in {whole[:40]!r}, where no value can stand safely",
-                hint="write it inside plain single quotes",
-                code="SOURCE_STATEMENT",
-            )
+            raise _unsafe(whole)
         return self._filled(whole, self._text)
 
     def _literal(self, whole: str) -> tuple[str, bool]:
@@ -221,3 +223,11 @@ class _Translator:
                 code="SOURCE_STATEMENT",
             )
         return self._values[name]
+
+
+def _unsafe(quoted: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"a placeholder stands in {quoted[:40]!r}, where no value can stand safely",
+        hint="write it inside plain single quotes",
+        code="SOURCE_STATEMENT",
+    )

@@ -133,6 +133,11 @@ class Baseline:
         """Leave a run out from now on, because it is no longer there."""
         self._manifests[base.manifest] = None
 
+    def distrust(self, base: BaseScope, why: str) -> None:
+        """Leave a run out from now on, because a file of it is not what it was, and say so."""
+        self.problems.append(f"this run is not compared with run {base.run_id}: {why}")
+        self.forget(base)
+
     def gone_databases(self, selection: list[str], databases: Iterable[str]) -> dict[str, int]:
         """Return the databases of the newest run before that this run does not have.
 

@@ -1,9 +1,10 @@
 """Finding objects that a kind names twice, in flat memory."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from flowkeep.errors import ConfigurationError, Incomplete
+from flowkeep.extraction.metadata.hashes import HashSpool, contained, repeats
 from flowkeep.extraction.metadata.kinds import Kind
 
 if TYPE_CHECKING:
@@ -11,10 +12,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _EXAMPLES = 3
+_HASH = "hash"
 
 
 class DuplicateWatch:
-    """Keeps a 64-bit hash of every object's name, 8 bytes each.
+    """Keeps a 64-bit hash of every object's name: 8 bytes each, on disk when they are many.
 
     Args:
         kind: What is read; its identity names an object.
@@ -22,7 +24,13 @@ class DuplicateWatch:
 
     def __init__(self, kind: Kind) -> None:
         self._kind = kind
-        self._hashes: list[pl.Series] = []
+        self._spool = HashSpool([_HASH])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._spool.__exit__()
 
     def add(self, table: "pa.Table") -> None:
         """Take note of a table's objects.
@@ -37,16 +45,20 @@ class DuplicateWatch:
                     hint="it names the object: let the statement return it for every row",
                     code="SOURCE_STATEMENT",
                 )
-        self._hashes.append(_hashes(table, self._kind))
+        self._spool.add(_hashes(table, self._kind).to_frame(_HASH))
 
     def lacks(self, tables: Iterable["pa.Table"]) -> bool:
         """Return whether tables hold an object that was not added."""
-        import polars as pl
-
-        found = [_hashes(table, self._kind) for table in tables]
-        if not found or not self._hashes:
-            return bool(found)
-        return not pl.concat(found).is_in(pl.concat(self._hashes).implode()).all()
+        with HashSpool([_HASH]) as found:
+            for table in tables:
+                found.add(_hashes(table, self._kind).to_frame(_HASH))
+            count = max(found.buckets(), self._spool.buckets())
+            return not all(
+                contained(
+                    found.bucket(number, count)[_HASH], self._spool.bucket(number, count)[_HASH]
+                ).all()
+                for number in range(count)
+            )
 
     def check(self, tables: Iterable["pa.Table"]) -> None:
         """Check that no object came twice.
@@ -59,15 +71,11 @@ class DuplicateWatch:
         """
         import polars as pl
 
-        if not self._hashes:
-            return
-        # Sorted, equal ones are neighbours; a table of all of them would need many times the room.
-        all_hashes = pl.concat(self._hashes).sort()
-        repeated = all_hashes.filter(all_hashes == all_hashes.shift(1)).unique()
+        repeated = repeats(self._spool)
         if repeated.is_empty():
             return
         suspects = pl.concat(
-            _names(table, self._kind).filter(_hashes(table, self._kind).is_in(repeated))
+            _names(table, self._kind).filter(_hashes(table, self._kind).is_in(repeated.implode()))
             for table in tables
         )
         found = suspects.filter(suspects.is_duplicated()).unique(maintain_order=True)

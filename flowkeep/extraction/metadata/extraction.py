@@ -35,7 +35,7 @@ from flowkeep.extraction.metadata.kinds import KINDS, Kind, kind_named
 from flowkeep.extraction.metadata.manifest import ENTITY_SCHEMA, write_manifest
 from flowkeep.extraction.metadata.openlineage import export_openlineage
 from flowkeep.extraction.metadata.orphans import find_orphans
-from flowkeep.extraction.metadata.parts import Progress
+from flowkeep.extraction.metadata.parts import Damaged, Progress
 from flowkeep.extraction.metadata.progress import Total
 from flowkeep.extraction.metadata.restrict import is_named, resolve_databases, restricted
 from flowkeep.extraction.metadata.transform import EntityContext, Transformer
@@ -83,7 +83,7 @@ class MetadataExtraction:
         self.source = source
         self.storage = storage
         self.location = location
-        self.options = options
+        self.options = source.narrowed(options)
         self._statements = dict(statements or {})
         self._kinds = kinds
         self._transformer = transformer_class(
@@ -207,8 +207,12 @@ class MetadataExtraction:
 
     @temporary_files()
     def transform(self, fetched: FetchResult) -> TransformResult:
-        """Make entities of one kind of every database; see `write_assets`."""
+        """Make entities of one kind of every database; see `write_assets`.
+
+        A manifest of this run is deleted first here, too: a run may be reset to behind its fetches.
+        """
         known = kind_named(fetched.kind, self._kinds)
+        self.storage.delete(self.location.manifest)
         total = Total(self._progress, self._stop)
         scopes = []
         for number, scope in enumerate(fetched.scopes, start=1):
@@ -247,7 +251,8 @@ class MetadataExtraction:
         """Return when the run before saw the entities first; None when there is none."""
         while scope.parts and (base := self._baseline.of(scope)):
             if base.entity_schema == ENTITY_SCHEMA:
-                with suppress(NotFound):  # deleted, or repeated, while it is read
+                # deleted, or repeated, while it is read; or damaged, which the end reports
+                with suppress(NotFound, Damaged):
                     return FirstSeen.read(self.storage, base.assets)
             self._baseline.forget(base)
         return None

@@ -81,7 +81,8 @@ class KindFetch:
         with self.source.session(self.database, self.stop) as session:
             result = self._read_on(session, saved) if saved is not None else None
             if result is None:
-                result = self._read(session, None, DuplicateWatch(self.kind))
+                with DuplicateWatch(self.kind) as watch:
+                    result = self._read(session, None, watch)
         folder = self.location.scope("raw", self.kind.name, self.database)
         delete_others(self.storage, folder, {part.key for part in result.parts})
         return result
@@ -112,15 +113,15 @@ class KindFetch:
 
     def _read_on(self, session: Session, saved: FetchCheckpoint) -> KindResult | None:
         """Read what lies behind the stored parts; None if they do not fit what is there now."""
-        watch = DuplicateWatch(self.kind)
-        for table in self._identities(flat(saved.parts)):
-            watch.add(table)
-        why = self._objection(session, saved, watch)
-        if why is None:
-            try:
-                return self._read(session, saved, watch)
-            except Incomplete as error:  # an object may have moved behind what was stored
-                why = str(error)
+        with DuplicateWatch(self.kind) as watch:
+            for table in self._identities(flat(saved.parts)):
+                watch.add(table)
+            why = self._objection(session, saved, watch)
+            if why is None:
+                try:
+                    return self._read(session, saved, watch)
+                except Incomplete as error:  # an object may have moved behind what was stored
+                    why = str(error)
         _log.warning(
             "read anew",
             kind=self.kind.name,

@@ -24,6 +24,23 @@ PART_ROWS = 250_000
 """Rows after which a part ends, when nothing else is asked for."""
 PART_BYTES = 256 * 1024 * 1024
 """Bytes in memory, before compression, after which it does too."""
+_LONGEST_REASON = 200
+
+
+class Damaged(Incomplete):
+    """A stored file is not whole.
+
+    Args:
+        key: Its key.
+        why: What the library says.
+    """
+
+    code = "FILE_DAMAGED"
+    hint = "check the run it belongs to with `flowkeep extract verify`"
+
+    def __init__(self, key: str, why: object) -> None:
+        super().__init__(f"{key} cannot be read: {str(why)[:_LONGEST_REASON]}")
+        self.key = key
 
 
 class Progress(Protocol):
@@ -160,17 +177,30 @@ def store_part(
 
 @contextmanager
 def open_part(storage: Storage, key: str) -> Iterator["pq.ParquetFile"]:
-    """Open a stored Parquet part: in place where it is local, else through a temporary copy."""
+    """Open a stored Parquet part: in place where it is local, else through a temporary copy.
+
+    Raises:
+        NotFound: If there is no such part.
+        Damaged: If it cannot be read, now or while it is open.
+    """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     path = storage.local_path(key)
-    if path is not None and path.exists():
-        with pq.ParquetFile(path) as part:
-            yield part
-        return
-    with tempfile.TemporaryFile(prefix="flowkeep-") as copy:
-        storage.download(key, copy)
-        yield pq.ParquetFile(copy)
+    try:
+        if path is not None and path.exists():
+            with pq.ParquetFile(path) as part:
+                yield part
+            return
+        with tempfile.TemporaryFile(prefix="flowkeep-") as copy:
+            storage.download(key, copy)
+            yield pq.ParquetFile(copy)
+    except pa.ArrowInvalid as error:
+        raise Damaged(key, error) from None
+    except OSError as error:
+        if error.errno is not None:  # the system's, not the content's
+            raise
+        raise Damaged(key, error) from None
 
 
 def read_tables(

@@ -31,6 +31,7 @@ def restricted(
     """
     syntax = source.filter_syntax
     legacy_text = is_legacy(statement.text)
+    check_applicable(source, options)
     if legacy_text:
         if syntax is None:
             raise ConfigurationError(
@@ -50,6 +51,32 @@ def restricted(
             _log.warning("no rule applies to SQL without slots", sql=text.strip()[:_SHOWN])
         return statement
     return replace(statement, text=text, parameters={**statement.parameters, **compiled.parameters})
+
+
+def check_applicable(source: Source, options: ExtractionOptions) -> None:
+    """Check that a source can tell what the options want to leave out.
+
+    Sources whose sessions judge names by themselves know views, and no numbers of rows.
+
+    Args:
+        source: Where statements will run.
+        options: What is asked for.
+
+    Raises:
+        ConfigurationError: If it cannot; names the option.
+    """
+    syntax = source.filter_syntax
+    for name, what, known in (
+        ("exclude_views", "views", syntax is None or syntax.view is not None),
+        ("exclude_empty_tables", "empty tables", syntax is not None and syntax.empty is not None),
+    ):
+        if getattr(options, name) and not known:
+            raise ConfigurationError(
+                f"metadata.{name}: the catalogue of {source.credentials.dialect} does not tell "
+                f"which are {what}",
+                hint="leave it out, or exclude tables by name in metadata.filters",
+                code="OPTION_NOT_APPLICABLE",
+            )
 
 
 def resolve_databases(

@@ -10,7 +10,7 @@ from flowkeep.extraction.metadata.changes import changes_folder, write_changes
 from flowkeep.extraction.metadata.comparison import HashCollision
 from flowkeep.extraction.metadata.keys import RunLocation
 from flowkeep.extraction.metadata.manifest_file import ENTITY_SCHEMA
-from flowkeep.extraction.metadata.parts import delete_others
+from flowkeep.extraction.metadata.parts import Damaged, delete_others
 from flowkeep.extraction.metadata.scope_diff import Guard, Side, compare_scopes, removed_as, total
 from flowkeep.extraction.options import ExtractionOptions
 from flowkeep.storage import Storage
@@ -48,7 +48,8 @@ def diff_run(
     diffs = []
     for scope in scopes:
         place = (scope["kind"], scope["database"])
-        diff = _diff_scope(storage, location, baseline, guard, _side(location, scope), raw[place])
+        side = _side(location, options, scope)
+        diff = _diff_scope(storage, location, baseline, guard, side, raw[place])
         scope["diff"] = diff.model_dump(exclude={"parts": {"__all__": {"etag", "digest"}}})
         diffs.append(diff)
     return total(diffs)
@@ -71,6 +72,11 @@ def _diff_scope(
             diff = _compare(storage, location, Side.of_base(base), current, guard, raw)
         except NotFound:
             diff = None
+        except Damaged as error:
+            if error.key not in base.assets:
+                raise
+            baseline.distrust(base, str(error))
+            continue
         # A run takes its manifest back before it writes files again: they were what it lists.
         if diff is not None and baseline.still_there(base):
             return diff
@@ -104,6 +110,11 @@ def _compare(
     raise HashCollision("names collide under every seed", hint="report this")
 
 
-def _side(location: RunLocation, scope: dict[str, Any]) -> Side:
-    manifest = {"run_id": location.run_id, "source": None, "entity_schema": ENTITY_SCHEMA}
+def _side(location: RunLocation, options: ExtractionOptions, scope: dict[str, Any]) -> Side:
+    manifest = {
+        "run_id": location.run_id,
+        "source": None,
+        "entity_schema": ENTITY_SCHEMA,
+        "filters": options.filters(),
+    }
     return Side.of(manifest, scope)

@@ -18,6 +18,10 @@ from flowkeep.extraction.metadata.comparison import Comparison
 from flowkeep.storage import Storage
 
 
+_NOT_OF_TABLES = frozenset({"databases", "schemas", "procedures", "sequences", "types"})
+"""Kinds of which it does not matter whether a table is empty."""
+
+
 @dataclass(frozen=True, slots=True)
 class Side:
     """One scope of one of the two runs.
@@ -33,6 +37,8 @@ class Side:
         rows: Objects in the scope.
         entity_schema: Version of the entities' content.
         assets: Keys of the Parquet files with entities; None when none were made.
+        elastic: Whether row estimates decide what belongs to the scope, so that an object may
+            leave it without being dropped.
     """
 
     run_id: str
@@ -45,6 +51,7 @@ class Side:
     rows: int
     entity_schema: int
     assets: tuple[str, ...] | None
+    elastic: bool = False
 
     @classmethod
     def of(cls, manifest: Mapping[str, Any], scope: Mapping[str, Any]) -> "Side":
@@ -62,6 +69,8 @@ class Side:
             rows=scope["written"],
             entity_schema=manifest.get("entity_schema", 1),
             assets=tuple(key for key in keys if key.endswith(".parquet")) if assets else None,
+            elastic=manifest["filters"].get("exclude_empty_tables", False)
+            and scope["kind"] not in _NOT_OF_TABLES,
         )
 
     @classmethod
@@ -196,6 +205,8 @@ def _doubt(base: Side, current: Side) -> str | None:
         return f"the base was read by another role: {base.role} and now {current.role}"
     if base.visibility != current.visibility:
         return f"the role {current.role} sees other objects than it did in the base run"
+    if current.elastic:
+        return "a table that was emptied is left out like one that was dropped"
     if base.statement != current.statement:
         return "the SQL of this kind is another one than in the base run"
     return None

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from flowkeep.extraction.metadata.baseline import Baseline
+from flowkeep.extraction.metadata.baseline import NO_BASE, Baseline
 
+_EVERYTHING = "all"
+"""Visibility of roles from whom nothing is hidden."""
 _MOST = 20
 """Sentences that travel with the result; the manifest has all."""
 
@@ -19,6 +21,7 @@ def warnings_of(manifest: Mapping[str, Any], baseline: Baseline) -> list[str]:
     scopes = manifest["scopes"]
     return [
         *_incomplete(scopes),
+        *_hidden(scopes),
         *_removals(scopes),
         *_gone(manifest, baseline),
         *_unresolved(manifest),
@@ -47,18 +50,32 @@ def _incomplete(scopes: list[dict[str, Any]]) -> list[str]:
     ]
 
 
+def _hidden(scopes: list[dict[str, Any]]) -> list[str]:
+    """Say once per database and role what a count cannot tell: how much there is beside it."""
+    seen = {
+        (scope["database"], scope["role"]): scope["visibility"]
+        for scope in scopes
+        if scope["role"] is not None and scope["visibility"] != _EVERYTHING
+    }
+    return [
+        f"{database} was read as {role or 'the default role'}, who may not see everything "
+        f"(visibility: {visibility}): objects that the source hides are not extracted; "
+        "the preflight says which rights are missing"
+        for (database, role), visibility in seen.items()
+    ]
+
+
 def _removals(scopes: list[dict[str, Any]]) -> list[str]:
     found = []
     for scope in scopes:
         diff = scope["diff"]
-        if diff["base_run_id"] is None or diff["removed"] is not None:
+        if diff["reason"] == NO_BASE or diff["removed"] is not None:
             continue
         if scope["status"] != "complete":
             continue  # said already
-        sentence = (
-            f"{scope['kind']} of {scope['database']}, compared with run {diff['base_run_id']}: "
-            f"{diff['reason']}"
-        )
+        base = diff["base_run_id"]
+        how = f"compared with run {base}" if base else "not compared with the run before"
+        sentence = f"{scope['kind']} of {scope['database']}, {how}: {diff['reason']}"
         if diff["withheld"]:
             sentence += "; if they are right, run once with metadata.removal_threshold = 1.0"
         else:

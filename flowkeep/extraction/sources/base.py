@@ -17,6 +17,8 @@ from flowkeep.extraction.metadata.kinds import ColumnType
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from flowkeep.extraction.options import ExtractionOptions
+
 
 SOURCE_CHANGED = "SOURCE_CHANGED"
 """Code of the error that an object was dropped while a statement looked at it."""
@@ -177,6 +179,14 @@ class Source(ABC):
     @abstractmethod
     def default_database(self) -> str:
         """The database that is read when none is listed."""
+
+    def narrowed(self, options: "ExtractionOptions") -> "ExtractionOptions":
+        """Return the options with what the credentials alone say about the scope.
+
+        Args:
+            options: What was asked for; whatever it chooses is stronger.
+        """
+        return options
 
     @abstractmethod
     def session(

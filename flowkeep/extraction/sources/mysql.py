@@ -10,6 +10,7 @@ from flowkeep.contracts.extraction import SourceInfo
 from flowkeep.errors import ConfigurationError
 from flowkeep.extraction.filters.mysql import SYSTEM_SCHEMAS, MySQLFilterSyntax
 from flowkeep.extraction.filters.syntax import FilterSyntax
+from flowkeep.extraction.options import ExtractionOptions
 from flowkeep.extraction.sources.base import Order, Session, Source, Statement
 from flowkeep.extraction.sources.drivers import need_driver
 from flowkeep.extraction.sources.limits import connection_slot
@@ -65,6 +66,15 @@ class MySQLSource(Source):
     def default_database(self) -> str:
         """`def`, the one catalogue; what MySQL calls databases are schemas here."""
         return CATALOGUE
+
+    def narrowed(self, options: ExtractionOptions) -> ExtractionOptions:
+        """Take the schema that the credentials call their database, unless rules include some."""
+        schema = self.credentials.database
+        chosen = options.include_system_schemas or any(
+            rule.action == "include" and rule.level in ("database", "schema")
+            for rule in options.rules
+        )
+        return options if chosen or not schema else options.within(schema)
 
     @contextmanager
     def session(

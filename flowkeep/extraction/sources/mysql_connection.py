@@ -180,8 +180,12 @@ def _line(credentials: SourceCredentials, extra: Mapping[str, Any], target: str)
     try:
         if "unix_socket" in extra:
             line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            line.settimeout(_CONNECT_SECONDS)
-            line.connect(str(extra["unix_socket"]))
+            try:
+                line.settimeout(_CONNECT_SECONDS)
+                line.connect(str(extra["unix_socket"]))
+            except OSError:
+                line.close()
+                raise
             return line
         address = (credentials.host, credentials.port or DEFAULT_PORT)
         line = socket.create_connection(address, _CONNECT_SECONDS)

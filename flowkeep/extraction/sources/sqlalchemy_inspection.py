@@ -107,6 +107,8 @@ class Inspection:
         found |= dict.fromkeys(views, "MaterializedView")
         names = sorted(found)
         if scope is not None:
+            if scope.exclude_views:
+                names = [name for name in names if found[name] == "Regular"]
             names = scope.tables(self.database, schema, names)
         return {
             name: {**self._place(schema), "table_name": name, "table_type": found[name]}

@@ -1,6 +1,6 @@
 """The workflow that extracts the metadata of a SQL database."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -42,6 +42,9 @@ FETCHES = {
 
 _LARGEST_FIRST = ("columns", "indexes", "constraints", "tables", "procedures")
 """Kinds that are asked for before others: the largest has the longest way to go."""
+
+_ORDERED = "flowkeep.largest-first"
+"""Marks in history that this order holds: older runs have scheduled in the order of the list."""
 
 TRANSFORM = "transform_data"
 FINISH = "finish_extraction"
@@ -150,12 +153,18 @@ class BaseSQLMetadataExtractionWorkflow(WorkflowInterface):
         if TRANSFORM in names and not self._transforms:
             self._transforms = True
             work = [self._transform(kind) for kind in self._fetched]
-        for name in sorted(dict.fromkeys(names), key=self._place):
+        for name in self._ordered(dict.fromkeys(names)):
             if name in self._fetches:
                 work.append(self._fetch(name))
             elif name != TRANSFORM:
                 work.append(self._execute_other(name, arguments))
         await self.gather(*work)
+
+    def _ordered(self, names: Iterable[str]) -> list[str]:
+        """Return what a stage begins first; runs from before the largest did keep their order."""
+        if not workflow.patched(_ORDERED):
+            return list(names)
+        return sorted(names, key=self._place)
 
     def _place(self, name: str) -> int:
         """Return where in a stage an activity begins; those of equal places keep their order."""
