@@ -160,6 +160,7 @@ def test_no_value_ends_the_text(database_url: str, storage: Storage, name: str) 
         ("x = {exclude_views} AND {z}", "unknown placeholder {z}"),
         ("x ~ E'{normalized_include_regex}'", "plain single quotes"),
         ("x ~ $a${normalized_include_regex}$a$", "plain single quotes"),
+        ('x REGEXP "{exclude_table_regex}"', "plain single quotes"),
     ],
 )
 def test_what_cannot_be_filled_is_an_error(text: str, message: str) -> None:

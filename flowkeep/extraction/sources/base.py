@@ -67,6 +67,12 @@ class Statement:
     order: Order | None = None
     scope: Scope | None = None
 
+    @property
+    def inner(self) -> str:
+        """The text as it can stand inside another: a comment at its end hides nothing behind it."""
+        text = self.text.strip().rstrip(";")
+        return f"{text}\n" if "--" in text or "#" in text else text
+
     def behind(self, values: Sequence[Any]) -> "Statement":
         """Return the statement for the rows behind one row.
 

@@ -184,7 +184,7 @@ def _text(statement: Statement) -> tuple[str, Mapping[str, Any] | None]:
     A text that uses none of its parameters is taken as it stands, so that a percent sign in it
     needs no doubling.
     """
-    text = statement.text.strip().rstrip(";")
+    text = statement.inner
     used = any(f"%({name})s" in text for name in statement.parameters)
     return text, statement.parameters if used else None
 

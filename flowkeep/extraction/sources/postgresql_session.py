@@ -161,9 +161,7 @@ class PostgreSQLSession(Session):
         """
         import psycopg
 
-        text = statement.text.strip().rstrip(";")
-        if "--" in text:
-            text += "\n"  # so that a comment at its end does not hide what is put around it
+        text = statement.inner
         if not any(f"%({name})s" in text for name in statement.parameters):
             return text
         return psycopg.ClientCursor(self._connection).mogrify(text, dict(statement.parameters))

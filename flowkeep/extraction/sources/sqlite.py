@@ -184,7 +184,7 @@ class _SQLiteSession(Session):
         """
         self._deadline.start()
         cursor = self._connection.execute(
-            f"SELECT * FROM ({statement.text}) LIMIT 0",  # noqa: S608 - the kind's own text
+            f"SELECT * FROM ({statement.inner}) LIMIT 0",  # noqa: S608 - the kind's own text
             statement.parameters,
         )
         columns: dict[str, ColumnType] = {}
@@ -202,7 +202,7 @@ class _SQLiteSession(Session):
     def count(self, statement: Statement) -> int:
         """Return the number of rows; see `Session.count`."""
         self._deadline.start()
-        text = f"SELECT count(*) FROM ({statement.text})"  # noqa: S608 - the kind's own text
+        text = f"SELECT count(*) FROM ({statement.inner})"  # noqa: S608 - the kind's own text
         return int(self._connection.execute(text, statement.parameters).fetchone()[0])
 
     def rows(self, statement: Statement) -> list[tuple[Any, ...]]:

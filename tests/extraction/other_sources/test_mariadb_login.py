@@ -13,6 +13,7 @@ from flowkeep.extraction.sources.mysql import MySQLSource
 from flowkeep.extraction.sources.mysql_grants import Grants
 from flowkeep.storage import Storage
 from tests.extraction.other_sources.support import extraction_of, source_of
+from tests.extraction.support import extract, rows_of
 from tests.servers.mariadb import MariaDBServer
 
 CANARY = "canary-7f3a-secret"
@@ -108,6 +109,9 @@ def test_a_limited_role_says_what_is_hidden(roles: MariaDBServer, storage: Stora
     assert tables.rows == 1
     (scope,) = tables.scopes
     assert scope.visibility.startswith("grants ")
+    _, manifest = extract(extraction)
+    (warning,) = manifest["warnings"]
+    assert "clerk@%, who may not see everything" in warning
     handler = SQLHandler(source_class=MySQLSource)
     handler.load({"url": url})
     result = handler.preflight_check({})
@@ -175,3 +179,30 @@ def test_versions_are_judged(mariadb: MariaDBServer, version: str, right: bool, 
     found, sentence = source.check_version(info)
     assert found is right
     assert words in sentence
+
+
+@pytest.mark.parametrize(
+    ("options", "only"),
+    [
+        ({}, True),
+        ({"filters": ["exclude table glob o*"]}, True),
+        ({"filters": ["include schema glob *"]}, False),
+        ({"include_system_schemas": True}, False),
+    ],
+)
+def test_the_database_of_the_url_is_the_scope(
+    mariadb: MariaDBServer, storage: Storage, options: dict[str, Any], only: bool
+) -> None:
+    """Where nothing else chooses schemas, the URL does, and the manifest's filters say so."""
+    source = source_of(f"{mariadb.url}shop")
+    extraction = extraction_of(source, storage, options=options)
+    schemas = {row["schema_name"] for row in rows_of(storage, extraction.fetch("schemas"))}
+    assert (schemas == {"shop"}) is only
+    assert "shop" in schemas
+    assert extraction.options.filters()["include_schemas"] == (["shop"] if only else [])
+    handler = SQLHandler()
+    handler.load({"url": f"{mariadb.url}shop"})
+    checks = {
+        one.name: one.message for one in handler.preflight_check({"metadata": options}).checks
+    }
+    assert ("rule: include schema exact shop" in checks) is only

@@ -1,6 +1,7 @@
 """Any SQLAlchemy URL: what the inspector tells is what our own sources tell."""
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from flowkeep.extraction.sources.base import Source
 from flowkeep.extraction.sources.registry import source_class
 from flowkeep.extraction.sources.sqlalchemy_source import SQLAlchemySource
 from flowkeep.storage import Storage
-from tests.extraction.other_sources.support import extraction_of
+from tests.extraction.other_sources.support import extraction_of, source_of
 from tests.extraction.support import entities, extract, with_
 
 
@@ -141,3 +142,23 @@ def test_a_database_that_is_away_is_tried_again(sample_url: str) -> None:
     with pytest.raises(SourceUnavailable, match="reachable") as caught, fallback(away).session():
         pass
     assert "canary" not in str(caught.value)
+
+
+def test_views_are_left_out_of_all_kinds(small: str, storage: Storage) -> None:
+    """`exclude_views` holds here too, for tables and for what belongs to them."""
+    extraction = extraction_of(fallback(small), storage, options={"exclude_views": True})
+    assert [extraction.fetch(kind).rows for kind in ("tables", "columns")] == [2, 3]
+
+
+@pytest.mark.parametrize("make", [fallback, source_of])
+def test_what_no_catalogue_tells_is_refused(
+    make: Callable[[str], Source], small: str, storage: Storage
+) -> None:
+    """An option that could not be applied is an error in preflight and run, never left out."""
+    source = make(small)
+    with pytest.raises(ConfigurationError, match="exclude_empty_tables"):
+        extraction_of(source, storage, options={"exclude_empty_tables": True}).fetch("tables")
+    handler = SQLHandler(source_class=type(source))
+    handler.load({"url": small})
+    result = handler.preflight_check({"metadata": {"exclude_empty_tables": True}})
+    assert [check.name for check in result.failures] == ["options"]

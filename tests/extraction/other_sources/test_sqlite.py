@@ -252,3 +252,15 @@ def test_credentials_name_what_is_missing(credentials: dict[str, str], words: st
 
     with pytest.raises(ConfigurationError, match=words):
         SourceCredentials.read(credentials)
+
+
+def test_sql_of_ones_own_may_end_in_a_comment(path: Path, storage: Storage) -> None:
+    """A semicolon or a comment at its end does not hide what is put around the text."""
+    texts = (
+        "SELECT 'main' AS database_name, 'main' AS schema_name;",
+        "SELECT 'main' AS database_name, 'main' AS schema_name -- all",
+    )
+    for number, text in enumerate(texts):
+        own = {"schemas": text}
+        extraction = extraction_of(source_of(url_of(path)), storage, str(number), statements=own)
+        assert extraction.fetch("schemas").rows == 1
