@@ -1,5 +1,6 @@
 """Workflows of the tests: the base, and what people make of it."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, cast
 
@@ -237,3 +238,19 @@ class Plain(BaseSQLMetadataExtractionWorkflow):
     """Asks a source for kinds that it does not have."""
 
     activities_cls = PlainActivities
+
+
+@workflow.defn(name="BaseSQLMetadataExtractionWorkflow")
+class InTheOrderOfTheList(BaseSQLMetadataExtractionWorkflow):
+    """Schedules as the extraction did before it began with the largest kinds."""
+
+    def _ordered(self, names: Iterable[str]) -> list[str]:
+        return list(names)
+
+
+@workflow.defn(name="BaseSQLMetadataExtractionWorkflow")
+class UnmarkedOrder(BaseSQLMetadataExtractionWorkflow):
+    """Begins with the largest kinds, whatever history says."""
+
+    def _ordered(self, names: Iterable[str]) -> list[str]:
+        return sorted(names, key=self._place)

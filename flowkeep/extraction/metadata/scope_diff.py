@@ -17,7 +17,6 @@ from flowkeep.extraction.metadata.baseline import BaseScope
 from flowkeep.extraction.metadata.comparison import Comparison
 from flowkeep.storage import Storage
 
-
 _NOT_OF_TABLES = frozenset({"databases", "schemas", "procedures", "sequences", "types"})
 """Kinds of which it does not matter whether a table is empty."""
 
