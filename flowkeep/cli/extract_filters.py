@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 _OPTION = "--filter-file"
+_SHOWN = 80
 
 
 def read_filters(lines: Iterable[str], file: str | None) -> dict[str, Any]:
@@ -23,19 +24,24 @@ def read_filters(lines: Iterable[str], file: str | None) -> dict[str, Any]:
         click.BadParameter: If the file cannot be read.
     """
     fields: dict[str, Any] = {}
-    rules: list[Any] = []
+    rules: Any = []
     if file is not None:
         found = _read_file(file)
         if isinstance(found, dict):
             fields = found
-            rules = list(found.get("filters") or [])
+            rules = found.get("filters") or []
         else:
             rules = found
+        if not isinstance(rules, list):
+            raise click.BadParameter(
+                f"{file}: the rules are no list but {json.dumps(rules)[:_SHOWN]}",
+                param_hint=_OPTION,
+            )
     rules = [*rules, *lines]
     return {**fields, "filters": rules} if rules else fields
 
 
-def _read_file(name: str) -> list[Any] | dict[str, Any]:
+def _read_file(name: str) -> Any:
     try:
         text = Path(name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -44,7 +50,6 @@ def _read_file(name: str) -> list[Any] | dict[str, Any]:
         lines = [line.strip() for line in text.splitlines()]
         return [line for line in lines if line and not line.startswith("#")]
     try:
-        found: list[Any] | dict[str, Any] = json.loads(text)
+        return json.loads(text)
     except ValueError as error:
         raise click.BadParameter(f"{name} is no JSON: {error}", param_hint=_OPTION) from None
-    return found

@@ -96,8 +96,7 @@ def choose(invocation: Invocation, options: dict[str, Any]) -> Chosen:
     for rule in filters.get("filters", ()):
         if isinstance(rule, str):
             parse_rule(rule)  # a typing error is told of its line alone
-    metadata = {
-        **filters,
+    given = {
         "databases": list(options["database"]) or None,
         "namespace": options["source_namespace"],
         "include_system_schemas": options["system_schemas"] or None,
@@ -106,7 +105,8 @@ def choose(invocation: Invocation, options: dict[str, Any]) -> Chosen:
         "removal_threshold": options.get("removal_threshold"),
         "openlineage": options.get("openlineage") or None,
     }
-    metadata = {name: value for name, value in metadata.items() if value is not None}
+    # What a file says stands where the command line says nothing.
+    metadata = {**filters, **{name: one for name, one in given.items() if one is not None}}
     warnings = ExtractionOptions.read(metadata).warnings
     credentials = _credentials(invocation, options["source"], ask=options["ask_password"])
     SourceCredentials.read(credentials)

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
+from flowkeep.cli.app import cli
 from flowkeep.cli.extract_filters import read_filters
 from flowkeep.extraction.options import ExtractionOptions
 
@@ -33,12 +35,42 @@ def test_what_is_read_is_what_an_extraction_takes(tmp_path: Path) -> None:
     assert options.exclude_views
 
 
+def test_other_fields_of_a_file_count_unless_the_command_line_says_otherwise(
+    tmp_path: Path,
+) -> None:
+    """Fields of a file beside its rules reach the run; an option is stronger than the file."""
+    file = tmp_path / "rules.json"
+    file.write_text(json.dumps({"databases": ["hr", "shop"], "exclude_views": True}))
+    found = [
+        checks(tmp_path, "--filter-file", str(file), *more)
+        for more in ((), ("--database", "sales"))
+    ]
+    assert [sorted(names) for names in found] == [
+        ["connection to hr", "connection to shop"],
+        ["connection to sales"],
+    ]
+
+
+def checks(folder: Path, *options: str) -> list[str]:
+    """Names of the connections that a preflight of a file of SQLite tries, which has none such."""
+    source = folder / "source.db"
+    source.touch()
+    command = ["extract", "preflight", "--source", f"sqlite:///{source}", "-o", "json"]
+    environment = {"FLOWKEEP_STORAGE_URL": (folder / "storage").as_uri()}
+    result = CliRunner().invoke(cli, [*command, *options], env=environment)
+    return [
+        one["name"]
+        for one in json.loads(result.stdout)["checks"]
+        if one["name"].startswith("connection")
+    ]
+
+
 def test_no_rules_are_no_filter() -> None:
     """Without rules nothing is said about filters."""
     assert read_filters([], None) == {}
 
 
-@pytest.mark.parametrize("content", [None, b"[1", b"\xff\xfe"])
+@pytest.mark.parametrize("content", [None, b"[1", b"\xff\xfe", b'{"filters": "abc"}'])
 def test_files_that_cannot_be_read(content: bytes | None, tmp_path: Path) -> None:
     """A file that is missing or holds no rules is an error that names the option."""
     file = tmp_path / "rules"
