@@ -84,7 +84,8 @@ class KindResult(Message):
         read: Rows that arrived.
         written: Rows that the files hold.
         snapshot: The server's name of the snapshot, `pg_current_snapshot()` for PostgreSQL.
-        taken_at: When the snapshot began, by the server's clock, UTC.
+        taken_at: When the snapshot began, by the server's clock, UTC; the first of several.
+        taken_until: When the last of several snapshots began; null for a single one.
         status: `complete` unless `reason` says otherwise.
         reason: Why the scope is not complete.
         visibility: What the role could see; only scopes of equal visibility prove removals.
@@ -101,6 +102,7 @@ class KindResult(Message):
     written: int
     snapshot: str
     taken_at: datetime
+    taken_until: datetime | None = None
     status: ScopeStatus = "complete"
     reason: str | None = None
     visibility: str = "all"

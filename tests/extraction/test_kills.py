@@ -107,7 +107,7 @@ class Stage:
         """The manifest of a run without what may differ between two runs."""
         manifest = orjson.loads(self.storage.get(found["key"]))
         for scope in manifest["scopes"]:
-            del scope["snapshot"], scope["taken_at"], scope["diff"]
+            del scope["snapshot"], scope["taken_at"], scope["taken_until"], scope["diff"]
             for part in scope["assets"]["parts"]:  # entities name their run, so the file differs
                 del part["sha256"], part["bytes"]
         del manifest["created_at"], manifest["diff"], manifest["inputs"]

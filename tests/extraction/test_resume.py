@@ -258,3 +258,25 @@ def test_checkpoints_are_gone_after_the_manifest(eight: str, failing: Failing) -
     assert [one for one in failing.list() if "/checkpoints/" in one.key]
     extraction.finish(fetched, made)
     assert not list(failing.list("tenant/app/Flow/run-1/checkpoints"))
+
+
+def test_a_resumed_run_is_no_base_for_one_that_began_in_between(
+    eight: str, failing: Failing
+) -> None:
+    """What its last snapshot found may have been made after the other run had looked."""
+    interrupted(failing, 1, lambda: attempt(eight, failing, 1).fetch("tables"))
+    other = extraction_of(eight, failing, "run-2")
+    fetched = other.fetch("tables")
+    run(eight, "CREATE TABLE new (a integer)")
+    resumed = attempt(eight, failing, 2)
+    result = resumed.fetch("tables")
+    (scope,) = result.scopes
+    assert scope.taken_until is not None
+    assert scope.taken_at < fetched.scopes[0].taken_at < scope.taken_until
+    resumed.finish([result], [resumed.transform(result)])
+    assert other.finish([fetched], [other.transform(fetched)]).diff is None
+    third = extraction_of(eight, failing, "run-3")
+    again = third.fetch("tables")
+    diff = third.finish([again], [third.transform(again)]).diff
+    assert diff is not None
+    assert (diff.added, diff.removed) == (0, 0)

@@ -38,7 +38,8 @@ class BaseScope:
         run_id: The run.
         manifest: Key of its manifest.
         inputs: What the manifest was made of; another value means that the run was repeated.
-        taken_at: When the snapshot began, by the source's clock.
+        taken_at: When the snapshot began, by the source's clock; the first of several.
+        taken_until: When the last one began, which may have found what the first could not.
         role: Role of the session.
         visibility: What the role could see.
         statement: Hash of the SQL where it is not the source's own.
@@ -51,6 +52,7 @@ class BaseScope:
     manifest: str
     inputs: str
     taken_at: datetime
+    taken_until: datetime
     role: str | None
     visibility: str
     statement: str | None
@@ -90,7 +92,7 @@ class Baseline:
         return cls(storage, baseline_folder(location, key), location.run_id)
 
     def of(self, scope: KindResult) -> BaseScope | None:
-        """Return the base of a scope: the newest complete one with a snapshot before this one.
+        """Return the base of a scope: the newest complete one with its snapshots before this one.
 
         One that was seen with the same role and visibility goes before newer ones that were not.
         A run whose manifest is gone, or that has been repeated since, is no base.
@@ -101,13 +103,13 @@ class Baseline:
         earlier = [
             one
             for one in self._scopes(scope.kind, scope.database)
-            if one.run_id != self._run_id and one.taken_at <= scope.taken_at
+            if one.run_id != self._run_id and one.taken_until <= scope.taken_at
         ]
         role = scope.source.role if scope.source else None
         earlier.sort(
             key=lambda one: (
                 (one.role, one.visibility) == (role, scope.visibility),
-                one.taken_at,
+                one.taken_until,
                 one.run_id,
             ),
             reverse=True,
@@ -204,6 +206,9 @@ class Baseline:
                         manifest=entry["manifest"],
                         inputs=entry["inputs"],
                         taken_at=datetime.fromisoformat(one["taken_at"]),
+                        taken_until=datetime.fromisoformat(
+                            one.get("taken_until") or one["taken_at"]
+                        ),
                         role=one["role"],
                         visibility=one["visibility"],
                         statement=one["statement"],

@@ -32,6 +32,7 @@ def baseline_entry(manifest: Mapping[str, Any], key: str) -> dict[str, Any]:
                 "kind": scope["kind"],
                 "database": scope["database"],
                 "taken_at": scope["taken_at"],
+                "taken_until": scope.get("taken_until"),
                 "role": scope["role"],
                 "visibility": scope["visibility"],
                 "statement": scope["statement"],

@@ -235,6 +235,7 @@ class KindFetch:
             written=written,
             snapshot=SNAPSHOTS_JOINT.join(_snapshots(session, saved)),
             taken_at=first or session.taken_at,
+            taken_until=session.taken_at if first else None,
             status="partial" if session.shortfall else "complete",
             reason=session.shortfall,
             visibility=session.visibility,

@@ -163,6 +163,7 @@ def _scope(
         "written": scope.written,
         "snapshot": scope.snapshot,
         "taken_at": scope.taken_at,
+        "taken_until": scope.taken_until,
         "role": scope.source.role if scope.source else None,
         "visibility": scope.visibility,
         "statement": scope.statement,
