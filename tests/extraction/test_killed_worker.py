@@ -41,10 +41,10 @@ def neutral(storage: Storage, found: dict[str, Any]) -> Any:
     """The manifest without what may differ between two runs."""
     manifest = orjson.loads(storage.get(found["key"]))
     for scope in manifest["scopes"]:
-        del scope["snapshot"], scope["taken_at"]
+        del scope["snapshot"], scope["taken_at"], scope["taken_until"], scope["diff"]
         for part in scope["assets"]["parts"]:  # entities name their run, so the file differs
             del part["sha256"], part["bytes"]
-    del manifest["created_at"]
+    del manifest["created_at"], manifest["inputs"], manifest["diff"]
     return orjson.loads(orjson.dumps(manifest).replace(manifest["run_id"].encode(), b"RUN"))
 
 
