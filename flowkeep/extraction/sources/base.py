@@ -2,7 +2,7 @@
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -31,6 +31,13 @@ SOURCE_REGEX = "SOURCE_REGEX"
 """Code of the error that the server cannot read a regular expression of a filter."""
 SOURCE_VERSION = "SOURCE_VERSION"
 """Code of the error that the server is older than the statements."""
+
+
+def summary(problems: Collection[str]) -> str | None:
+    """Return the first of many problems, and how many there are beside them; None for none."""
+    shown = "; ".join(list(problems)[:_EXAMPLES])
+    more = len(problems) - _EXAMPLES
+    return (f"{shown} and {more} more" if more > 0 else shown) or None
 
 
 @dataclass(frozen=True, slots=True)

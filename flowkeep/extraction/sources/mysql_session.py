@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from flowkeep.contracts.extraction import SourceInfo
 from flowkeep.errors import SourceUnavailable
 from flowkeep.extraction.metadata.kinds import ColumnType
-from flowkeep.extraction.sources.base import SOURCE_CHANGED, Session, Statement
+from flowkeep.extraction.sources.base import SOURCE_CHANGED, Session, Statement, summary
 from flowkeep.extraction.sources.mysql_connection import Link, forget_rows
 from flowkeep.extraction.sources.mysql_grants import Grants
 from flowkeep.extraction.sources.mysql_statements.scope import CATALOGUE
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 _INTEGERS = frozenset({1, 2, 3, 8, 9, 13})  # TINY, SHORT, LONG, LONGLONG, INT24, YEAR
 _LONGEST_POSITION = 200
-_EXAMPLES = 5
 _HARMLESS = frozenset({1287, 1356, 1681})
 """Warnings that hide nothing: deprecated syntax, and views that are invalid."""
 _SET_UP = (
@@ -135,11 +134,7 @@ class MySQLSession(Session):
 
         A view that refers to what is gone has no columns any more; that is told by `is_valid`.
         """
-        if not self._warnings:
-            return None
-        shown = "; ".join(list(self._warnings)[:_EXAMPLES])
-        more = len(self._warnings) - _EXAMPLES
-        return f"{shown} and {more} more" if more > 0 else shown
+        return summary(self._warnings)
 
     def _stream(self, statement: Statement) -> Iterator[tuple[Any, ...]]:
         """Yield rows as they arrive. What is not taken is read and dropped at the end."""

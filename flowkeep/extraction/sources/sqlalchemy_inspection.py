@@ -1,7 +1,7 @@
 """What SQLAlchemy's inspector tells of a database, as rows of our kinds, schema by schema."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from flowkeep.extraction.filters.scope import Scope
@@ -9,6 +9,7 @@ from flowkeep.extraction.metadata.kinds import ColumnType
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Inspector
+    from sqlalchemy.exc import DBAPIError
 
 Row = dict[str, Any]
 
@@ -61,11 +62,14 @@ class Inspection:
         inspector: SQLAlchemy's inspector.
         database: Name of the database.
         is_system_schema: Whether a schema is the server's own.
+        problems: Gets a text for each object that could not be inspected, for example a view of a
+            table that is gone.
     """
 
     inspector: "Inspector"
     database: str
     is_system_schema: Callable[[str], bool]
+    problems: dict[str, None] = field(default_factory=dict)
 
     def rows(self, kind: str, scope: Scope | None) -> Iterator[Row]:
         """Yield the rows of a kind, by schema, then by table.
@@ -116,18 +120,51 @@ class Inspection:
         }
 
     def _multi(self, method: str, schema: str, relations: Mapping[str, Row]) -> Iterator[Any]:
-        """Yield the start of a row and what the inspector tells, for each table by name."""
-        from sqlalchemy.engine.reflection import ObjectKind
+        """Yield the start of a row and what the inspector tells, for each table by name.
+
+        Where one object makes the question fail, all are asked for one by one.
+        """
+        from sqlalchemy import exc
 
         if not relations:
             return
-        told = getattr(self.inspector, method)(
-            schema=schema, kind=ObjectKind.ANY, filter_names=list(relations)
-        )
-        by_name = {name: value for (_, name), value in told.items()}
+        by_name: dict[str, Any] = {}
+        try:
+            by_name = self._ask(method, schema, list(relations))
+        except exc.DBAPIError as first:
+            error = first
+            failed: dict[str, DBAPIError] = {}
+            for name in relations:
+                try:
+                    self._recover(error)
+                    by_name |= self._ask(method, schema, [name])
+                except exc.DBAPIError as one:
+                    failed[name] = error = one
+            if len(failed) == len(relations):
+                raise
+            self._recover(error)
+            for name, error in failed.items():
+                self.problems[f"{schema}.{name}: {error.orig}"] = None
         for name, start in relations.items():
             if by_name.get(name):
                 yield start, by_name[name]
+
+    def _ask(self, method: str, schema: str, names: list[str]) -> dict[str, Any]:
+        from sqlalchemy.engine.reflection import ObjectKind
+
+        ask = getattr(self.inspector, method)
+        told = ask(schema=schema, kind=ObjectKind.ANY, filter_names=names)
+        return {name: value for (_, name), value in told.items()}
+
+    def _recover(self, error: "DBAPIError") -> None:
+        """Make the connection usable after an error; raise it when there is no connection."""
+        from sqlalchemy import Connection
+
+        if error.connection_invalidated:
+            raise error
+        connection = self.inspector.bind
+        assert isinstance(connection, Connection), "a session inspects its connection"
+        connection.rollback()
 
     def _tables(self, schema: str, scope: Scope | None) -> Iterator[Row]:
         relations = self._relations(schema, scope)

@@ -15,7 +15,15 @@ from urllib.parse import quote
 from flowkeep.contracts.extraction import SourceInfo
 from flowkeep.errors import ConfigurationError, SourceUnavailable
 from flowkeep.extraction.metadata.kinds import ColumnType
-from flowkeep.extraction.sources.base import SOURCE_CHANGED, Order, Session, Source, Statement
+from flowkeep.extraction.sources.base import (
+    SOURCE_CHANGED,
+    Order,
+    Session,
+    Source,
+    Statement,
+    summary,
+)
+from flowkeep.extraction.sources.drivers import missing_dialect
 from flowkeep.extraction.sources.limits import connection_slot
 from flowkeep.extraction.sources.rows import arrow_tables
 from flowkeep.extraction.sources.sqlalchemy_inspection import COLUMNS, Inspection
@@ -27,20 +35,6 @@ if TYPE_CHECKING:
 _INSPECT = "inspect "
 _BATCH = 1_000
 _SYSTEM = frozenset({"information_schema", "pg_catalog", "sys", "system", "mysql"})
-_PACKAGES = {
-    "bigquery": "sqlalchemy-bigquery",
-    "clickhouse": "clickhouse-sqlalchemy",
-    "databricks": "databricks-sqlalchemy",
-    "db2": "ibm_db_sa",
-    "duckdb": "duckdb-engine",
-    "hana": "sqlalchemy-hana",
-    "redshift": "sqlalchemy-redshift",
-    "snowflake": "snowflake-sqlalchemy",
-    "teradatasql": "teradatasqlalchemy",
-    "trino": "trino[sqlalchemy]",
-    "vertica": "vertica-sqlalchemy",
-}
-"""Dialect to the package that brings it, for the hint of the error."""
 
 
 class SQLAlchemySource(Source):
@@ -145,10 +139,9 @@ class SQLAlchemySource(Source):
         try:
             return create_engine(self._url(database), poolclass=NullPool)
         except exc.NoSuchModuleError:
-            package = _PACKAGES.get(dialect, f"the SQLAlchemy dialect for {dialect}")
-            raise _missing(dialect, package) from None
+            raise missing_dialect(dialect) from None
         except ModuleNotFoundError as error:
-            raise _missing(dialect, str(error.name)) from None
+            raise missing_dialect(dialect, error.name) from None
         except (exc.ArgumentError, TypeError, ValueError) as error:
             raise ConfigurationError(
                 f"credentials.url: {self.credentials.redact(str(error))}",
@@ -188,6 +181,7 @@ class _SQLAlchemySession(Session):
         self._connection = connection
         self._stop = stop
         self._counted: dict[str, int] = {}
+        self._problems: dict[str, None] = {}
         self.taken_at = datetime.now(UTC)
         self.snapshot = f"{self.taken_at.isoformat()} by the worker's clock"
         version = connection.dialect.server_version_info or ()
@@ -204,8 +198,17 @@ class _SQLAlchemySession(Session):
         from sqlalchemy import inspect
 
         return Inspection(
-            inspect(self._connection), self.info.database, self._source.is_system_schema
+            inspect(self._connection),
+            self.info.database,
+            self._source.is_system_schema,
+            self._problems,
         )
+
+    @property
+    def shortfall(self) -> str | None:
+        """The first objects that could not be inspected."""
+        text = summary(self._problems)
+        return text and self._source.credentials.redact(text)
 
     def describe(self, statement: Statement) -> dict[str, ColumnType]:
         """Return the columns; those of SQL of one's own are text unless their kind says more."""
@@ -277,11 +280,3 @@ def _kind_of(statement: Statement) -> str | None:
     """Return which kind is inspected; None for SQL of somebody's own."""
     kind = statement.text.removeprefix(_INSPECT)
     return kind if kind != statement.text and kind in COLUMNS else None
-
-
-def _missing(dialect: str, package: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"credentials.url: nothing that is installed where the worker runs reads {dialect}",
-        hint=f"pip install {package}" if " " not in package else f"install {package}",
-        code="DRIVER_MISSING",
-    )

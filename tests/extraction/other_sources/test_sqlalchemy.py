@@ -162,3 +162,19 @@ def test_what_no_catalogue_tells_is_refused(
     handler.load({"url": small})
     result = handler.preflight_check({"metadata": {"exclude_empty_tables": True}})
     assert [check.name for check in result.failures] == ["options"]
+
+
+def test_what_cannot_be_inspected_is_told_and_the_rest_is_there(
+    small: str, storage: Storage
+) -> None:
+    """A view of a table that is gone makes its columns a partial scope, not a run that fails."""
+    with closing(sqlite3.connect(small.removeprefix("sqlite:///"))) as connection:
+        connection.executescript(
+            "CREATE TABLE lost (z); CREATE VIEW broken AS SELECT z FROM lost; DROP TABLE lost"
+        )
+    _, manifest = extract(extraction_of(fallback(small), storage))
+    scopes = {scope["kind"]: scope for scope in manifest["scopes"]}
+    assert scopes["tables"]["written"] == 4
+    assert (scopes["columns"]["status"], scopes["columns"]["written"]) == ("partial", 4)
+    assert "main.broken: no such table: main.lost" in scopes["columns"]["reason"]
+    assert any("broken" in warning for warning in manifest["warnings"])
