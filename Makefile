@@ -1,7 +1,7 @@
 # Each target installs what it needs; only Python 3.11+ and make have to be there.
 # PYTHON=… picks the interpreter, ARGS=… is passed on, BENCH=… picks one benchmark.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-extraction lock clean
+.PHONY: help demo test test-faults check bench bench-extraction lock clean
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
@@ -16,6 +16,10 @@ demo: $(INSTALLED) ## start the engine, extract a sample database, show its run
 
 test: $(INSTALLED) ## run the tests on real servers
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-faults: $(INSTALLED) ## the long form of the fault tests: more kills, more random changes
+	@MUTATION_SEEDS=20 $(BIN)/python -m pytest --fault-points 10 \
+		tests/extraction/test_kills.py tests/extraction/test_mutations.py $(ARGS)
 
 check: $(INSTALLED) ## formatting, lint, types, import layers
 	@$(BIN)/ruff format --check .
