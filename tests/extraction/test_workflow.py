@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from flowkeep.clients.workflow import WorkflowClient
+from flowkeep.contracts import packed
 from flowkeep.errors import RunFailed
 from flowkeep.extraction.metadata.kinds import KINDS
 from flowkeep.extraction.metadata.verify import verify_manifest
@@ -275,3 +276,24 @@ async def test_the_password_is_in_no_history_and_no_file(
     contents = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
     assert len(contents) > 10
     assert not [one for one in (history.encode(), *contents) if canary.encode() in one]
+
+
+async def test_results_too_large_for_history_travel_packed(
+    client: WorkflowClient, sample_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end of the run gets them in a few kilobytes, and finds what it finds otherwise."""
+    plain = await result_of(client, BaseSQLMetadataExtractionWorkflow, sample_url)
+    monkeypatch.setattr(packed, "PLAIN_BYTES", 0)
+    handle = await client.start_workflow(
+        {"credentials": {"url": sample_url}}, workflow_class=BaseSQLMetadataExtractionWorkflow
+    )
+    found = await handle.result()
+    assert found["counts"] == plain["counts"]
+    history = await client.temporal.get_workflow_handle(handle.workflow_id).fetch_history()
+    (given,) = [
+        orjson.loads(event.activity_task_scheduled_event_attributes.input.payloads[0].data)
+        for event in history.events
+        if event.activity_task_scheduled_event_attributes.activity_type.name == "finish_extraction"
+    ]
+    assert isinstance(given["fetched"], str)
+    assert isinstance(given["transformed"], str)

@@ -12,6 +12,7 @@ from flowkeep.activities.base import ActivitiesInterface
 from flowkeep.activities.metadata_extraction.fetches import Arguments, KindFetches
 from flowkeep.contracts import CheckResult, PreflightResult
 from flowkeep.contracts.extraction import FetchResult, FinishResult, TransformResult
+from flowkeep.contracts.packed import unpack
 from flowkeep.errors import ConfigurationError, Incomplete
 from flowkeep.extraction.credentials import SourceCredentials
 from flowkeep.extraction.handler import SQLHandler
@@ -91,14 +92,14 @@ class BaseSQLMetadataExtractionActivities(KindFetches):
         """Compare the kinds with each other and write the manifest.
 
         Args:
-            workflow_args: The arguments of the run, with all results under `fetched` and
-                `transformed`; `last_try` says that kinds cannot be read again.
+            workflow_args: The arguments of the run, with all results, as `pack` returned them,
+                under `fetched` and `transformed`; `last_try` says that kinds cannot be read again.
 
         Raises:
             Incomplete: If kinds do not fit together and this was the last try.
         """
-        fetched = [FetchResult.model_validate(one) for one in workflow_args["fetched"]]
-        made = [TransformResult.model_validate(one) for one in workflow_args["transformed"]]
+        fetched = unpack(FetchResult, workflow_args["fetched"])
+        made = unpack(TransformResult, workflow_args["transformed"])
 
         def finish(job: MetadataExtraction) -> FinishResult:
             report = job.orphans(fetched)
@@ -112,7 +113,7 @@ class BaseSQLMetadataExtractionActivities(KindFetches):
                     code="ORPHANS",
                 )
             manifest = job.finish(fetched, made, report.unresolved)
-            return FinishResult(manifest=manifest, orphans=report)
+            return FinishResult(manifest=manifest)  # which has what is unresolved
 
         return await self._extract(workflow_args, finish)
 

@@ -19,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
         TransformResult,
     )
     from flowkeep.contracts.messages import ALWAYS_FIRST
+    from flowkeep.contracts.packed import pack
     from flowkeep.errors import InvalidInput
     from flowkeep.workflows.base import WorkflowInterface
     from flowkeep.workflows.declared import flatten
@@ -219,8 +220,8 @@ class BaseSQLMetadataExtractionWorkflow(WorkflowInterface):
             FINISH,
             {
                 **self._arguments,
-                "fetched": [self._fetched[kind].model_dump(mode="json") for kind in kinds],
-                "transformed": [self._transformed[kind].model_dump(mode="json") for kind in made],
+                "fetched": pack([self._fetched[kind] for kind in kinds]),
+                "transformed": pack([self._transformed[kind] for kind in made]),
                 "last_try": last,
             },
         )
