@@ -2,7 +2,8 @@
 
 A privilege on all tables of the server shows all tables and columns. Constraints need one beside
 SELECT, triggers TRIGGER, the text of views SHOW VIEW, and routines EXECUTE or, for their text,
-SELECT on everything (MariaDB) or SHOW_ROUTINE (MySQL).
+SELECT on everything (MariaDB) or SHOW_ROUTINE (MySQL). MariaDB opens a view to tell its columns,
+and tells none of a view that calls a routine for which EXECUTE is missing.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ _SCHEMA = re.compile(r"^(?:FUNCTION |PROCEDURE |PACKAGE (?:BODY )?)?`(?P<schema>
 
 _ALL = "ALL PRIVILEGES"
 _WANTED = ("SELECT", "SHOW VIEW", "TRIGGER")
+_WANTED_FOR_VIEWS = "EXECUTE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +27,11 @@ class Grants:
 
     Attributes:
         lines: What `SHOW GRANTS` returned, roles that are active included.
+        opens_views: Whether the server opens views to tell their columns, as MariaDB does.
     """
 
     lines: Sequence[str]
+    opens_views: bool = True
 
     @property
     def visibility(self) -> str:
@@ -48,7 +52,8 @@ class Grants:
         held = self._everywhere()
         if _ALL in held:
             return ()
-        return tuple(name for name in _WANTED if name not in held)
+        wanted = (*_WANTED, _WANTED_FOR_VIEWS) if self.opens_views else _WANTED
+        return tuple(name for name in wanted if name not in held)
 
     def open(self, schema: str) -> bool:
         """Return whether there is any privilege on a schema or something in it."""

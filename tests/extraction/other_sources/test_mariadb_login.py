@@ -33,7 +33,8 @@ def roles(mariadb: MariaDBServer) -> Iterator[MariaDBServer]:
     """The server with roles that may do little; they are gone afterwards."""
     grants = {
         "reader": "SELECT ON *.*",
-        "seer": "SELECT, SHOW VIEW, TRIGGER ON *.*",
+        "seer": "SELECT, SHOW VIEW, TRIGGER, EXECUTE ON *.*",
+        "viewer": "SELECT, SHOW VIEW, TRIGGER ON *.*",
         "clerk": "SELECT ON shop.orders",
         "clerk2": "SELECT ON shop.orders",
         "nobody": "USAGE ON *.*",
@@ -118,7 +119,7 @@ def test_a_limited_role_says_what_is_hidden(roles: MariaDBServer, storage: Stora
     (check,) = [one for one in result.checks if one.name.startswith("visibility")]
     assert not check.ok
     assert check.level == "warning"
-    assert "lacks SELECT, SHOW VIEW, TRIGGER ON *.*" in check.message
+    assert "lacks SELECT, SHOW VIEW, TRIGGER, EXECUTE ON *.*" in check.message
 
 
 def test_equal_grants_are_equal_visibility(roles: MariaDBServer) -> None:
@@ -140,11 +141,30 @@ def test_who_may_read_everything_sees_everything(roles: MariaDBServer, storage: 
     seer = source_of(roles.url_of("seer", "pw-seer"))
     for kind in seer.statements:
         mine = extraction_of(seer, storage, "seer").fetch(kind)
+        assert mine.scopes[0].status == "complete"
         theirs = extraction_of(source_of(roles.url), storage, "all").fetch(kind)
         assert mine.rows == theirs.rows
         assert [part.sha256 for part in mine.scopes[0].parts] == [
             part.sha256 for part in theirs.scopes[0].parts
         ]
+
+
+def test_views_that_call_what_the_role_may_not_execute(
+    roles: MariaDBServer, storage: Storage
+) -> None:
+    """The server hides their columns: a partial scope; its own such views are nobody's business."""
+    viewer = source_of(roles.url_of("viewer", "pw-viewer"))
+    without = extraction_of(viewer, storage).fetch("columns").scopes[0]
+    assert (without.status, without.visibility == "all") == ("complete", False)
+    roles.run(
+        "CREATE FUNCTION shop.f1() RETURNS int DETERMINISTIC RETURN 1",
+        "CREATE VIEW shop.calls AS SELECT shop.f1() AS one",
+    )
+    columns = extraction_of(viewer, storage, "run-2").fetch("columns").scopes[0]
+    roles.run("DROP VIEW shop.calls", "DROP FUNCTION shop.f1")
+    assert columns.status == "partial"
+    assert "'shop.f1'" in str(columns.reason)
+    assert "sys." not in str(columns.reason)
 
 
 def test_schemas_without_any_right_are_closed(roles: MariaDBServer) -> None:
@@ -158,7 +178,8 @@ def test_schemas_without_any_right_are_closed(roles: MariaDBServer) -> None:
     )
     names = ["shop_1", "shopx", "tools", "other"]
     assert [grants.open(name) for name in names] == [True, False, True, False]
-    assert grants.missing == ("SELECT", "SHOW VIEW", "TRIGGER")
+    assert grants.missing == ("SELECT", "SHOW VIEW", "TRIGGER", "EXECUTE")
+    assert Grants(grants.lines, opens_views=False).missing == ("SELECT", "SHOW VIEW", "TRIGGER")
     assert Grants(["GRANT SELECT ON *.* TO `a`@`%`", "REVOKE SELECT ON `x`.* FROM `a`"]).missing
 
 
