@@ -250,6 +250,20 @@ def test_a_transform_goes_on_where_it_was(eight: str, storage: Storage, failing:
     assert sorted(failing.uploads.values()) == [1] * (3 * files - 1) + [2]
 
 
+def test_a_transform_of_another_version_starts_anew(
+    eight: str, failing: Failing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that was replaced between two attempts does not mix two schemas of entities."""
+    first = attempt(eight, failing, 1)
+    fetched = first.fetch("tables")
+    interrupted(failing, 3, lambda: first.transform(fetched))
+    monkeypatch.setattr("flowkeep.extraction.metadata.extraction.ENTITY_SCHEMA", 99)
+    again = attempt(eight, failing, 2).transform(fetched)
+    assert again.rows == 8
+    assert max(failing.uploads.values()) == 2
+    assert failing.uploads[again.scopes[0].parts[0].key] == 2
+
+
 def test_checkpoints_are_gone_after_the_manifest(eight: str, failing: Failing) -> None:
     """A finished run holds nothing but what its manifest lists."""
     extraction = attempt(eight, failing, 1)

@@ -225,7 +225,7 @@ class MetadataExtraction:
         self, kind: Kind, scope: KindResult, progress: Progress, *, last: bool
     ) -> KindAssets:
         """Make the entities of a scope; `last` says that nothing is left to do after it."""
-        about = [part.sha256 for part in scope.parts]
+        about = [ENTITY_SCHEMA, *(part.sha256 for part in scope.parts)]
         checkpoints = self._checkpoints.of("assets", kind.name, scope.database, Checkpoint, about)
         saved = checkpoints.read()
         done = list(saved.parts) if saved is not None else []
