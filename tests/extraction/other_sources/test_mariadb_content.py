@@ -199,14 +199,15 @@ def test_rows_can_be_read_on_from_any_row(mariadb: MariaDBServer, kind: str) -> 
     source = source_of(mariadb.url)
     extraction = extraction_of(source, Storage("file:///nowhere"))
     statement = extraction.statement(kind)
-    assert statement.order is not None
+    order = statement.order
+    assert order is not None
     with source.session() as session:
         columns = session.describe(statement)
 
         def keys(one: Any) -> list[tuple[Any, ...]]:
             tables = list(session.tables(one, columns))
             return [
-                tuple(row[name] for name in statement.order.columns)
+                tuple(row[name] for name in order.columns)
                 for table in tables
                 for row in table.to_pylist()
             ]
