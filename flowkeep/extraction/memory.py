@@ -30,7 +30,7 @@ def share_memory() -> None:
     Arrow's pool is chosen.
     """
     os.environ.setdefault(_ARROW_POOL, "system")
-    os.environ.setdefault(_POLARS_POOL, "dirty_decay_ms:300,muzzy_decay_ms:300")
+    os.environ.setdefault(_POLARS_POOL, "dirty_decay_ms:100,muzzy_decay_ms:0")
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_M_ARENA_MAX, _ARENAS)

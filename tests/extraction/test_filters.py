@@ -1,6 +1,7 @@
 """Rules: what they mean, and that the source and this side agree on it."""
 
 import re
+from contextlib import closing
 from typing import Any
 
 import psycopg
@@ -236,10 +237,11 @@ def test_options_name_the_rule_that_is_wrong() -> None:
         )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def connection(sample_url: str) -> Any:
     """A connection that only evaluates expressions."""
-    with psycopg.connect(sample_url, cursor_factory=psycopg.ClientCursor) as opened:
+    opened = psycopg.connect(sample_url, autocommit=True, cursor_factory=psycopg.ClientCursor)
+    with closing(opened):
         yield opened
 
 

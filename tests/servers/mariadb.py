@@ -94,6 +94,7 @@ def _command(home: Path, folder: Path) -> list[str]:
         *(["--user=root"] if os.geteuid() == 0 else []),
         f"--basedir={home / 'usr'}",
         f"--datadir={folder / 'data'}",
+        f"--tmpdir={folder / 'data'}",  # servers that share one take each other's files away
         f"--lc-messages-dir={home / 'usr' / 'share' / 'mysql'}",
         "--innodb-flush-log-at-trx-commit=0",
         "--innodb-buffer-pool-size=32M",
