@@ -7,6 +7,15 @@ from typing import Literal
 ColumnType = Literal["text", "integer", "boolean", "list"]
 """Type of a raw column; a `list` is a JSON array of texts, and an array in the entities."""
 
+OF_TABLE: Mapping[str, ColumnType] = {
+    "database_name": "text",
+    "schema_name": "text",
+    "table_name": "text",
+    "table_oid": "integer",
+    "table_type": "text",
+}
+"""Raw columns of what a table is or has."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:

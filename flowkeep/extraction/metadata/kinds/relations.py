@@ -1,16 +1,12 @@
 """Tables of every sort with their columns, and what views are made of."""
 
-from flowkeep.extraction.metadata.kinds.kind import Kind, Reference
+from flowkeep.extraction.metadata.kinds.kind import OF_TABLE, Kind, Reference
 
 TABLES = Kind(
     name="tables",
     type_name="Table",
     columns={
-        "database_name": "text",
-        "schema_name": "text",
-        "table_name": "text",
-        "table_oid": "integer",
-        "table_type": "text",
+        **OF_TABLE,
         "owner": "text",
         "persistence": "text",
         "access_method": "text",
@@ -48,11 +44,7 @@ COLUMNS = Kind(
     name="columns",
     type_name="Column",
     columns={
-        "database_name": "text",
-        "schema_name": "text",
-        "table_name": "text",
-        "table_oid": "integer",
-        "table_type": "text",
+        **OF_TABLE,
         "column_name": "text",
         "ordinal_position": "integer",
         "data_type": "text",
@@ -78,11 +70,7 @@ VIEW_DEPENDENCIES = Kind(
     name="view_dependencies",
     type_name="LineageEdge",
     columns={
-        "database_name": "text",
-        "schema_name": "text",
-        "table_name": "text",
-        "table_oid": "integer",
-        "table_type": "text",
+        **OF_TABLE,
         "referenced_schema": "text",
         "referenced_table": "text",
         "referenced_oid": "integer",

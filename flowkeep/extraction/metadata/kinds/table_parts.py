@@ -1,16 +1,12 @@
 """What belongs to one table: constraints, indexes, triggers."""
 
-from flowkeep.extraction.metadata.kinds.kind import Kind, Reference
+from flowkeep.extraction.metadata.kinds.kind import OF_TABLE, Kind, Reference
 
 CONSTRAINTS = Kind(
     name="constraints",
     type_name="Constraint",
     columns={
-        "database_name": "text",
-        "schema_name": "text",
-        "table_name": "text",
-        "table_oid": "integer",
-        "table_type": "text",
+        **OF_TABLE,
         "constraint_name": "text",
         "constraint_oid": "integer",
         "constraint_type": "text",
@@ -50,11 +46,7 @@ INDEXES = Kind(
     name="indexes",
     type_name="Index",
     columns={
-        "database_name": "text",
-        "schema_name": "text",
-        "table_name": "text",
-        "table_oid": "integer",
-        "table_type": "text",
+        **OF_TABLE,
         "index_name": "text",
         "index_oid": "integer",
         "method": "text",
@@ -84,11 +76,7 @@ TRIGGERS = Kind(
     name="triggers",
     type_name="Trigger",
     columns={
-        "database_name": "text",
-        "schema_name": "text",
-        "table_name": "text",
-        "table_oid": "integer",
-        "table_type": "text",
+        **OF_TABLE,
         "trigger_name": "text",
         "trigger_oid": "integer",
         "timing": "text",
