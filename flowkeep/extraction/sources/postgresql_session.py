@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Generator, Mapping
-from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC
@@ -18,6 +17,7 @@ from flowkeep.extraction.sources.postgresql_statements.relations import (
     VIEW_DEFINITION,
     VIEW_ROUNDS,
 )
+from flowkeep.extraction.sources.stop import StopWatch
 
 if TYPE_CHECKING:
     import psycopg
@@ -27,6 +27,7 @@ Connection: TypeAlias = "psycopg.Connection[tuple[Any, ...]]"
 LAST_OID = 4_294_967_295
 """Largest object identifier."""
 _LOCK_SECONDS = 30
+_CANCEL_SECONDS = 5.0
 _SORT_MEMORY = "64MB"
 _INTEGERS = frozenset({20, 21, 23})  # int8, int2, int4
 _BOOLEAN = 16
@@ -60,7 +61,7 @@ class PostgreSQLSession(Session):
         self._connection = connection
         self._stop = stop
         timeout = int(statement_timeout_seconds * 1000)
-        with _StopWatch(connection, stop):
+        with StopWatch(self._cancel, stop):
             # SET LOCAL holds for the transaction only, so that poolers may share the connection.
             connection.execute(
                 "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;"
@@ -170,38 +171,9 @@ class PostgreSQLSession(Session):
         return self._execute(text).fetchall()[0]
 
     def _execute(self, text: str) -> "psycopg.Cursor[tuple[Any, ...]]":
-        with _StopWatch(self._connection, self._stop):
+        with StopWatch(self._cancel, self._stop):
             return self._connection.execute(text.encode())
 
-
-class _StopWatch:
-    """Cancels the connection's statement on the server as soon as a stop flag is set.
-
-    A statement that waits for a lock or sorts returns nothing that could be asked between rows.
-    """
-
-    def __init__(self, connection: Connection, stop: threading.Event | None) -> None:
-        self._connection = connection
-        self._stop = stop
-        self._done = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def __enter__(self) -> None:
-        if self._stop is not None:
-            if self._stop.is_set():
-                raise CancelledError("stopped before a statement")
-            self._thread = threading.Thread(target=self._watch, name="flowkeep-stop", daemon=True)
-            self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        if self._thread is not None:
-            self._thread.join()
-
-    def _watch(self) -> None:
-        assert self._stop is not None
-        while not self._done.wait(0.1):
-            if self._stop.is_set():
-                with suppress(Exception):
-                    self._connection.cancel_safe(timeout=5.0)
-                return
+    def _cancel(self) -> None:
+        with suppress(Exception):  # the server may be what has gone
+            self._connection.cancel_safe(timeout=_CANCEL_SECONDS)

@@ -2,16 +2,19 @@
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 
 _POLL_SECONDS = 0.1
 
 
 class StopWatch:
-    """Ends a connection as soon as a stop flag is set, also while nobody reads from it.
+    """Ends what runs on a connection as soon as a stop flag is set.
+
+    A statement that waits for a lock or sorts returns nothing between whose rows one could ask.
 
     Args:
         end: What to do then; called by a thread.
-        stop: The flag.
+        stop: The flag; where it is set already, nothing is begun.
     """
 
     def __init__(self, end: Callable[[], None], stop: threading.Event | None) -> None:
@@ -22,6 +25,8 @@ class StopWatch:
 
     def __enter__(self) -> None:
         if self._stop is not None:
+            if self._stop.is_set():
+                raise CancelledError("stopped before a statement")
             self._thread.start()
 
     def __exit__(self, *_: object) -> None:
@@ -31,8 +36,7 @@ class StopWatch:
 
     def _watch(self) -> None:
         assert self._stop is not None
-        while not self._done.is_set():
-            if self._stop.wait(_POLL_SECONDS):
-                if not self._done.is_set():
-                    self._end()
+        while not self._done.wait(_POLL_SECONDS):  # not for the flag: the end is what may not wait
+            if self._stop.is_set():
+                self._end()
                 return
