@@ -13,13 +13,13 @@ from typing import Any
 
 import pymysql
 
-from flowkeep.local_engine.ports import HOST, free_port
-from flowkeep.local_engine.process import OwnedProcess, ProcessEndedError
+from flowkeep.local_engine.ports import HOST
+from flowkeep.local_engine.process import OwnedProcess
 from tests.servers.mariadb_binaries import mariadb_environment, mariadb_home
+from tests.servers.starting import start_on_free_port
 
 USER = "keeper"
 _SYSTEM = ("system_tables", "performance_tables", "system_tables_data", "sys_schema")
-_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,36 +127,22 @@ def _make_data(home: Path, folder: Path, password: str) -> None:
 
 
 async def _started(home: Path, folder: Path, password: str, process: OwnedProcess) -> MariaDBServer:
-    for attempt in range(_ATTEMPTS):
-        server = MariaDBServer(free_port(), password, process)
-        command = [
+    def command(port: int) -> list[str]:
+        return [
             *_command(home, folder),
             f"--bind-address={HOST}",
-            f"--port={server.port}",
+            f"--port={port}",
             # A path of the folder may be longer than the name of a socket can be.
-            f"--socket=@flowkeep-{server.port}",
+            f"--socket=@flowkeep-{port}",
             "--log-bin",
         ]
-        await process.start(command, mariadb_environment(home))
-        try:
-            await _until_ready(server)
-        except ProcessEndedError:
-            taken = "Address already in use" in process.output()
-            if not taken or attempt == _ATTEMPTS - 1:
-                raise
-        else:
-            return server
-    raise AssertionError("the last attempt either returns or raises")
 
-
-async def _until_ready(server: MariaDBServer) -> None:
-    while server.process.running:
+    async def answers(port: int) -> None:
         try:
-            connection = await asyncio.to_thread(server.connect)
-        except pymysql.OperationalError:
-            await asyncio.sleep(0.02)  # it has no other way to tell than to answer
-        else:
-            connection.close()
-            return
-    await server.process.wait()
-    raise server.process.ended()
+            connection = await asyncio.to_thread(MariaDBServer(port, password, process).connect)
+        except pymysql.OperationalError as error:
+            raise AssertionError(str(error)) from None
+        connection.close()
+
+    port = await start_on_free_port(process, command, mariadb_environment(home), answers)
+    return MariaDBServer(port, password, process)

@@ -13,10 +13,11 @@ import psycopg
 
 from flowkeep.local_engine.files import private_text
 from flowkeep.local_engine.isolation import Isolation, choose, find_binaries
-from flowkeep.local_engine.ports import HOST, free_port
-from flowkeep.local_engine.process import OwnedProcess, ProcessEndedError
+from flowkeep.local_engine.ports import HOST
+from flowkeep.local_engine.process import OwnedProcess
 from flowkeep.settings import server_environment
 from tests.servers.binaries import VERSIONS, postgres_binaries
+from tests.servers.starting import start_on_free_port
 
 USER = "postgres"
 SETTINGS = {
@@ -31,7 +32,6 @@ SETTINGS = {
     "log_line_prefix": "%d %a> ",
     "timezone": "UTC",
 }
-_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,34 +113,21 @@ async def _started(
     process: OwnedProcess,
     settings: Mapping[str, str],
 ) -> PostgresServer:
-    for attempt in range(_ATTEMPTS):
-        server = PostgresServer(major, free_port(), password, process)
+    def command(port: int) -> list[str]:
         options = [
             part
-            for name, value in {**SETTINGS, **settings, "port": str(server.port)}.items()
+            for name, value in {**SETTINGS, **settings, "port": str(port)}.items()
             for part in ("-c", f"{name}={value}")
         ]
-        command = [str(way.binaries / "postgres"), "-D", str(way.data), *options]
-        await process.start(command, server_environment())
-        try:
-            await _until_ready(server)
-        except ProcessEndedError:
-            taken = "Address already in use" in process.output()
-            if not taken or attempt == _ATTEMPTS - 1:
-                raise
-        else:
-            return server
-    raise AssertionError("the last attempt either returns or raises")
+        return [str(way.binaries / "postgres"), "-D", str(way.data), *options]
 
-
-async def _until_ready(server: PostgresServer) -> None:
-    while server.process.running:
+    async def answers(port: int) -> None:
+        url = PostgresServer(major, port, password, process).url()
         try:
-            connection = await psycopg.AsyncConnection.connect(server.url(), connect_timeout=5)
-        except psycopg.OperationalError:
-            await asyncio.sleep(0.02)  # it has no other way to tell than to answer
-        else:
-            await connection.close()
-            return
-    await server.process.wait()
-    raise server.process.ended()
+            connection = await psycopg.AsyncConnection.connect(url, connect_timeout=5)
+        except psycopg.OperationalError as error:
+            raise AssertionError(str(error)) from None
+        await connection.close()
+
+    port = await start_on_free_port(process, command, server_environment(), answers)
+    return PostgresServer(major, port, password, process)
