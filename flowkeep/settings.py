@@ -102,6 +102,15 @@ class StorageSettings(_Group):
 
     url: str = "file://.flowkeep/storage"
     """file://, s3://, gs:// or az:// URL; a relative file path starts at the working directory."""
+    archive_url: str | None = None
+    """Where archived runs lie; null means the folder `archive` under the storage URL."""
+
+    def place_of_archive(self) -> str:
+        """Return the URL under which bundles of archived runs lie."""
+        if self.archive_url is not None:
+            return self.archive_url
+        place, mark, query = self.url.partition("?")
+        return f"{place.rstrip('/')}/archive{mark}{query}"
 
 
 class TelemetrySettings(_Group):

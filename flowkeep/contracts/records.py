@@ -108,6 +108,8 @@ class RunSummary(_Record):
     started_at: datetime | None
     finished_at: datetime | None
     updated_at: datetime
+    archived: bool = False
+    """Whether the run lies in an archive bundle; then it can only be read."""
 
 
 class Run(RunSummary):

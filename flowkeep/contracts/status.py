@@ -119,6 +119,8 @@ class EventKind(StrEnum):
     STATE_PATCHED = "state_patched"
     LABELS_CHANGED = "labels_changed"
     RECONCILED = "reconciled"
+    ARCHIVED = "archived"
+    RESTORED = "restored"
 
 
 class StateType(StrEnum):

@@ -168,5 +168,6 @@ def _migrate(connection: Connection, schema_name: str) -> None:
 
     # A migration that cannot get its lock soon gives up instead of queueing every reader behind it.
     connection.exec_driver_sql("SET lock_timeout = '10s'")
+    connection.commit()
     logging.getLogger("alembic").setLevel(logging.WARNING)
     command.upgrade(_config({"connection": connection, "schema_name": schema_name}), "head")

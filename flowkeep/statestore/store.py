@@ -8,16 +8,23 @@ from typing import Self
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from flowkeep.errors import ConfigurationError
-from flowkeep.settings import DatabaseSettings, Settings
+from flowkeep.settings import Settings
 from flowkeep.statestore import migrate
 from flowkeep.statestore.engine import MINIMUM_VERSION, build_engine, describe
 from flowkeep.statestore.keyring import Keyring
+from flowkeep.statestore.repositories.actions import Actions
+from flowkeep.statestore.repositories.apps import Apps
+from flowkeep.statestore.repositories.archive import Archive
+from flowkeep.statestore.repositories.definitions import Definitions
+from flowkeep.statestore.repositories.retention import Retention
 from flowkeep.statestore.repositories.runs import Runs
 from flowkeep.statestore.repositories.secrets import Secrets
 from flowkeep.statestore.repositories.state import State
+from flowkeep.statestore.repositories.statistics import Statistics
 from flowkeep.statestore.repositories.system import System
 from flowkeep.statestore.repositories.tasks import Tasks
 from flowkeep.statestore.session import BoundScope, EngineScope, Scope
+from flowkeep.storage import Storage
 
 
 class Repositories:
@@ -26,14 +33,28 @@ class Repositories:
     Attributes:
         runs: Runs, their events, segments and pauses.
         tasks: Tasks and attempts.
+        apps: Containers inside a tenant.
+        definitions: Stored definitions and their versions.
+        actions: What tasks can call.
+        retention: How long runs are kept, and their removal.
+        archive: Runs that moved to object storage.
+        statistics: Counts and durations of runs.
         state: Named state and arguments.
         secrets: Encrypted credentials.
         system: Forms without a tenant, for the recorder and the reconciler.
     """
 
-    def __init__(self, scope: Scope, keyring: Callable[[], Keyring]) -> None:
+    def __init__(
+        self, scope: Scope, keyring: Callable[[], Keyring], archive: Callable[[], Storage]
+    ) -> None:
         self.runs = Runs(scope)
         self.tasks = Tasks(scope)
+        self.apps = Apps(scope)
+        self.definitions = Definitions(scope)
+        self.actions = Actions(scope)
+        self.retention = Retention(scope)
+        self.archive = Archive(scope, archive)
+        self.statistics = Statistics(scope)
         self.state = State(scope)
         self.secrets = Secrets(scope, keyring)
         self.system = System(scope)
@@ -47,9 +68,13 @@ class Transaction(Repositories):
     """
 
     def __init__(
-        self, connection: AsyncConnection, schema_name: str, keyring: Callable[[], Keyring]
+        self,
+        connection: AsyncConnection,
+        schema_name: str,
+        keyring: Callable[[], Keyring],
+        archive: Callable[[], Storage],
     ) -> None:
-        super().__init__(BoundScope(connection, schema_name), keyring)
+        super().__init__(BoundScope(connection, schema_name), keyring, archive)
         self.connection = connection
 
 
@@ -60,21 +85,22 @@ class Store(Repositories):
 
     Args:
         factory: Makes the engine of an event loop.
-        settings: Schema and secret key.
+        settings: Schema, secret key and where archived runs lie.
         owns_engine: Whether closing the store closes the engine.
     """
 
     def __init__(
         self,
         factory: Callable[[], AsyncEngine],
-        settings: DatabaseSettings,
+        settings: Settings,
         *,
         owns_engine: bool = True,
     ) -> None:
-        self._scope = EngineScope(factory, settings.schema_name)
+        self._schema_name = settings.database.schema_name
+        self._scope = EngineScope(factory, self._schema_name)
         self._settings = settings
         self._owns_engine = owns_engine
-        super().__init__(self._scope, self._keyring)
+        super().__init__(self._scope, self._keyring, self._archive_storage)
 
     @classmethod
     def lazy(cls, settings: Settings, *, database_url: str | None = None) -> Self:
@@ -86,17 +112,23 @@ class Store(Repositories):
         """
         return cls(
             lambda: build_engine(database_url or settings.database_url(), settings.database),
-            settings.database,
+            settings,
         )
 
     def _keyring(self) -> Keyring:
-        return Keyring.from_settings(self._settings)
+        return Keyring.from_settings(self._settings.database)
+
+    def _archive_storage(self) -> Storage:
+        return Storage(self._settings.storage.place_of_archive())
+
+    def _bind(self, connection: AsyncConnection) -> Transaction:
+        return Transaction(connection, self._schema_name, self._keyring, self._archive_storage)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """Open one transaction; a clean exit commits, an error undoes everything."""
         async with self._scope.write() as session:
-            yield Transaction(session.connection, self._settings.schema_name, self._keyring)
+            yield self._bind(session.connection)
 
     def using(self, connection: AsyncConnection) -> Transaction:
         """Return the repositories on a connection whose owner commits.
@@ -104,7 +136,7 @@ class Store(Repositories):
         Args:
             connection: An open SQLAlchemy connection (asyncio, psycopg 3) to the ledger's database.
         """
-        return Transaction(connection, self._settings.schema_name, self._keyring)
+        return self._bind(connection)
 
     async def check(self) -> None:
         """Make sure that the ledger is reachable, new enough and at the newest migration.
@@ -121,7 +153,7 @@ class Store(Repositories):
                     f"the ledger at {where} is PostgreSQL {number // 10_000}",
                     hint=f"use PostgreSQL {MINIMUM_VERSION} or newer",
                 )
-            await migrate.check_connection(session.connection, self._settings.schema_name, where)
+            await migrate.check_connection(session.connection, self._schema_name, where)
 
     async def close(self) -> None:
         """Close the pool of the running event loop."""
@@ -162,7 +194,7 @@ async def connect(
     settings = settings or Settings.load()
     if engine is not None:
         own = engine
-        store = Store(lambda: own, settings.database, owns_engine=False)
+        store = Store(lambda: own, settings, owns_engine=False)
     else:
         store = Store.lazy(settings, database_url=database_url)
     if check:

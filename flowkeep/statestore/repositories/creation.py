@@ -85,7 +85,9 @@ async def insert_saved(session: Session, tenant_id: str, saved: Run) -> bool:
         name: payloads.pack(encoding.strict(getattr(saved, name), name))
         for name in ("inputs", "outputs")
     }
-    values = saved.model_dump(mode="python", exclude={"inputs", "outputs", "temporal_run_id"})
+    values = saved.model_dump(
+        mode="python", exclude={"inputs", "outputs", "temporal_run_id", "archived"}
+    )
     values |= {
         "kind": saved.kind.value,
         "status": saved.status.value,

@@ -10,7 +10,7 @@ from flowkeep.statestore.repositories import payloads
 from flowkeep.statestore.session import Session
 from flowkeep.statestore.tables import run, run_event, run_pause, run_segment, task
 
-SUMMARY = [run.c[name] for name in RunSummary.model_fields]
+SUMMARY = [run.c[name] for name in RunSummary.model_fields if name != "archived"]
 """The columns lists select: no payload among them."""
 
 _newest = (

@@ -5,6 +5,7 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     ForeignKeyConstraint,
+    Index,
     PrimaryKeyConstraint,
     Table,
     Uuid,
@@ -35,3 +36,5 @@ payload_ref = Table(
     PrimaryKeyConstraint("run_id", "hash"),
     ForeignKeyConstraint(["tenant_id", "hash"], ["payload.tenant_id", "payload.hash"]),
 )
+# Whether another run still needs a value.
+Index("payload_ref_by_hash_ix", payload_ref.c.tenant_id, payload_ref.c.hash)

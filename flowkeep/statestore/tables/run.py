@@ -18,6 +18,7 @@ from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import BYTEA
 
 from flowkeep.statestore.tables.base import OPEN, json, metadata, text, time
+from flowkeep.statestore.tables.run_indexes import add_list_indexes
 
 run = Table(
     "run",
@@ -83,35 +84,8 @@ Index(
     unique=True,
     postgresql_where=sql(OPEN),
 )
-# Lists page by (created_at, id). Chunks of a `map` may outnumber runs a hundred times, so they
-# stay out of the indexes that people's lists read.
-_RUNS = sql("kind = 'run'")
-Index("run_by_tenant_ix", run.c.tenant_id, run.c.created_at, run.c.id, postgresql_where=_RUNS)
-Index(
-    "run_by_app_ix",
-    run.c.tenant_id,
-    run.c.app_id,
-    run.c.created_at,
-    run.c.id,
-    postgresql_where=_RUNS,
-)
-Index(
-    "run_by_trigger_ix",
-    run.c.tenant_id,
-    run.c.app_id,
-    run.c.triggered_from,
-    run.c.created_at,
-    run.c.id,
-    postgresql_where=_RUNS,
-)
-Index(
-    "run_by_status_ix",
-    run.c.tenant_id,
-    run.c.status,
-    run.c.created_at,
-    run.c.id,
-    postgresql_where=_RUNS,
-)
+add_list_indexes(run)
+# Chunks of a `map` may outnumber runs a hundred times, so they stay out of the other indexes.
 Index(
     "run_chunk_ix",
     run.c.tenant_id,
@@ -119,12 +93,27 @@ Index(
     run.c.id,
     postgresql_where=sql("kind = 'chunk'"),
 )
+# Which runs changed lately, of all tenants: for the rollups. A few kilobytes, and no update of a
+# row has to touch it.
 Index(
-    "run_by_workflow_id_ix",
-    run.c.tenant_id,
-    run.c.workflow_id,
-    run.c.created_at,
-    run.c.id,
+    "run_changed_ix",
+    run.c.updated_at,
+    postgresql_using="brin",
+    postgresql_with={"pages_per_range": "32", "autosummarize": "on"},
+)
+
+# One row per label, because no index of a jsonb column gives runs in the order of a list. Rows of
+# archived runs stay, set apart by `archived`.
+run_label = Table(
+    "run_label",
+    metadata,
+    text("tenant_id"),
+    text("key"),
+    text("value"),
+    Column("archived", Boolean, nullable=False, server_default=sql("false")),
+    time("created_at", null=False),
+    Column("run_id", Uuid, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "key", "value", "archived", "created_at", "run_id"),
 )
 
 run_segment = Table(
@@ -179,5 +168,12 @@ Index(
     "run_pause_open_uq",
     run_pause.c.run_id,
     unique=True,
+    postgresql_where=sql("resumed_at IS NULL"),
+)
+Index(
+    "run_pause_open_ix",
+    run_pause.c.tenant_id,
+    run_pause.c.paused_at,
+    run_pause.c.run_id,
     postgresql_where=sql("resumed_at IS NULL"),
 )

@@ -1,6 +1,17 @@
 """Named state and encrypted secrets."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, PrimaryKeyConstraint, Table, Uuid
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    PrimaryKeyConstraint,
+    Table,
+    Uuid,
+)
+from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import BYTEA
 
 from flowkeep.statestore.tables.base import json, metadata, text, time
@@ -31,6 +42,18 @@ secret = Table(
     text("tenant_id"),
     text("key_id"),
     Column("ciphertext", BYTEA, nullable=False),
+    # Taken out of the arguments of a run: it goes with the last run that refers to it.
+    Column("run_scoped", Boolean, nullable=False, server_default=sql("false")),
     time("created_at", null=False),
     time("updated_at", null=False),
 )
+Index("secret_by_tenant_ix", secret.c.tenant_id, secret.c.id)
+
+secret_ref = Table(
+    "secret_ref",
+    metadata,
+    Column("run_id", Uuid, nullable=False),
+    Column("secret_id", Uuid, ForeignKey("secret.id", ondelete="CASCADE"), nullable=False),
+    PrimaryKeyConstraint("run_id", "secret_id"),
+)
+Index("secret_ref_by_secret_ix", secret_ref.c.secret_id)

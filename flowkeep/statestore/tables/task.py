@@ -73,3 +73,35 @@ Index(
 PENDING_WORK = f"{OPEN} OR next_retry_at IS NOT NULL"
 """Condition of attempts that are open or wait for their retry."""
 Index("task_pending_ix", task.c.run_id, postgresql_where=sql(PENDING_WORK))
+# Across runs only what is not simply done can be listed: an index of all successes would cost each
+# of them more than its row.
+Index(
+    "task_by_status_ix",
+    task.c.tenant_id,
+    task.c.status,
+    task.c.updated_at,
+    task.c.run_id,
+    task.c.temporal_run_id,
+    task.c.activity_id,
+    task.c.attempt,
+    postgresql_where=sql("status NOT IN ('succeeded', 'skipped')"),
+)
+Index(
+    "task_by_external_id_ix",
+    task.c.tenant_id,
+    task.c.external_id,
+    postgresql_where=sql("external_id IS NOT NULL"),
+)
+Index("task_by_child_run_ix", task.c.child_run_id, postgresql_where=sql("child_run_id IS NOT NULL"))
+Index(
+    "task_retry_ix",
+    task.c.tenant_id,
+    task.c.next_retry_at,
+    postgresql_where=sql("next_retry_at IS NOT NULL"),
+)
+Index(
+    "task_deadline_ix",
+    task.c.tenant_id,
+    task.c.deadline_at,
+    postgresql_where=sql(f"({OPEN}) AND deadline_at IS NOT NULL"),
+)

@@ -1,0 +1,53 @@
+"""Counts of runs, kept after the runs are gone: what statistics read."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Uuid,
+)
+from sqlalchemy import text as sql
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from flowkeep.statestore.tables.base import metadata, text, time
+
+# One row per quarter of an hour in which runs were created: the finest step in which time zones
+# differ, so that days of any zone are sums of rows. Where a run has no app or definition, '' and
+# the nil UUID stand, because a key cannot hold null.
+run_rollup = Table(
+    "run_rollup",
+    metadata,
+    text("tenant_id"),
+    time("bucket_at", null=False),
+    text("app_id"),
+    Column("definition_id", Uuid, nullable=False),
+    text("workflow_type"),
+    text("status"),
+    # Runs that were deleted or archived: counted on leaving, where the others are counted anew.
+    Column("gone", Boolean, nullable=False),
+    Column("runs", BigInteger, nullable=False),
+    # How many took how long, in logarithmic steps.
+    Column("durations", ARRAY(BigInteger), nullable=False),
+    PrimaryKeyConstraint(
+        "tenant_id",
+        "bucket_at",
+        "app_id",
+        "definition_id",
+        "workflow_type",
+        "status",
+        "gone",
+    ),
+)
+Index("run_rollup_by_time_ix", run_rollup.c.bucket_at)
+
+run_rollup_mark = Table(
+    "run_rollup_mark",
+    metadata,
+    # One row: all changes of runs before this time are counted.
+    Column("id", SmallInteger, primary_key=True, server_default=sql("1")),
+    time("folded_to", null=False),
+)
