@@ -178,7 +178,7 @@ class Launcher:
                 workflow_id=request.workflow_id,
                 workflow_type=description.workflow_type,
                 task_queue=description.task_queue,
-                triggered_from="external",
+                triggered_from=identity.triggered_from or "external",
             ),
         )
         await self._store.runs.mark_running(

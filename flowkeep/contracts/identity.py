@@ -36,6 +36,8 @@ class Identity:
         first_run_id: Temporal's id of the first execution of the chain.
         origin_type: The user's workflow type; a `map` chunk passes its parent's on.
         count: Tasks counted by the earlier executions of this chain.
+        triggered_from: What started a run that no client recorded beforehand: `schedule`; null
+            where a client or a parent did, or nobody knows.
         v: Version of the header.
     """
 
@@ -47,6 +49,7 @@ class Identity:
     first_run_id: str | None = None
     origin_type: str | None = None
     count: int = 0
+    triggered_from: str | None = None
     v: int = VERSION
 
     def to_header(self) -> dict[str, Any]:
@@ -83,6 +86,7 @@ class RunRef:
     root_run_id: UUID | None = None
     parent_run_id: UUID | None = None
     kind: RunKind = RunKind.RUN
+    triggered_from: str | None = None
     labels: dict[str, str] = field(default_factory=dict)
 
 

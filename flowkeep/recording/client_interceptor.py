@@ -1,5 +1,6 @@
 """Gives every run that is started through this client its identity."""
 
+import inspect
 from typing import Any
 
 import uuid_utils.compat as uuids
@@ -38,12 +39,23 @@ class ClientOutbound(client.OutboundInterceptor):
 
     async def create_schedule(self, input: client.CreateScheduleInput) -> client.ScheduleHandle:
         """Add identity without a run id to a schedule: each firing derives its own."""
-        action = input.schedule.action
-        if isinstance(action, client.ScheduleActionStartWorkflow):
-            identity = _scheduled(action)
-            action.headers = with_header(action.headers or {}, header_payload(identity))
-            action.memo = {**(action.memo or {}), HEADER: identity.to_header()}
+        _identify(input.schedule)
         return await super().create_schedule(input)
+
+    async def update_schedule(self, input: client.UpdateScheduleInput) -> None:
+        """Add identity to a schedule whose action was replaced."""
+        updater = input.updater
+
+        async def update(current: client.ScheduleUpdateInput) -> client.ScheduleUpdate | None:
+            changed = updater(current)
+            if inspect.isawaitable(changed):
+                changed = await changed
+            if changed is not None:
+                _identify(changed.schedule)
+            return changed
+
+        input.updater = update
+        await super().update_schedule(input)
 
 
 def _chosen(memo: Any, workflow_type: str) -> Identity:
@@ -54,8 +66,21 @@ def _chosen(memo: Any, workflow_type: str) -> Identity:
     return base.evolve(run_id=str(uuids.uuid7()), origin_type=workflow_type)
 
 
+def _identify(schedule: client.Schedule) -> None:
+    action = schedule.action
+    if not isinstance(action, client.ScheduleActionStartWorkflow):
+        return
+    if HEADER in (action.headers or {}):  # as it was read from the server
+        return
+    identity = _scheduled(action)
+    action.headers = with_header(action.headers or {}, header_payload(identity))
+    action.memo = {**(action.memo or {}), HEADER: identity.to_header()}
+
+
 def _scheduled(action: client.ScheduleActionStartWorkflow) -> Identity:
     given = (action.memo or {}).get(HEADER)
     base = Identity.from_header(given) if isinstance(given, dict) else Identity()
     name = action.workflow if isinstance(action.workflow, str) else None
-    return base.evolve(run_id=None, origin_type=name)
+    return base.evolve(
+        run_id=None, origin_type=name, triggered_from=base.triggered_from or "schedule"
+    )

@@ -131,6 +131,7 @@ def _run_ref(identity: Identity, **execution: Any) -> RunRef:
         root_run_id=_uuid(identity.root_run_id),
         parent_run_id=_uuid(identity.parent_run_id),
         kind=run_kind(execution["workflow_type"]),
+        triggered_from=identity.triggered_from,
         **execution,
     )
 

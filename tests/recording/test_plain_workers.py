@@ -15,6 +15,8 @@ from temporalio.client import (
     Schedule,
     ScheduleActionStartWorkflow,
     ScheduleSpec,
+    ScheduleUpdate,
+    ScheduleUpdateInput,
     WorkflowFailureError,
 )
 from temporalio.common import RetryPolicy
@@ -22,7 +24,9 @@ from temporalio.plugin import SimplePlugin
 from temporalio.worker import SharedStateManager, Worker
 
 from flowkeep.contracts import RunStatus, Task, TaskStatus, derive_run_id
+from flowkeep.contracts.identity import HEADER, Identity
 from flowkeep.errors import ConfigurationError
+from flowkeep.recording.identity import read_header
 from flowkeep.recording.plugin import Plugin
 from flowkeep.settings import Settings
 from tests.recording import plain
@@ -289,8 +293,55 @@ async def test_schedule_firings_are_runs_of_their_own(
                 page = await plugin.store.runs.get_paginated_runs("default")
                 assert [run.status for run in page] == [RunStatus.SUCCEEDED]
                 assert page.data[0].workflow_id.startswith(schedule_id)
+                assert page.data[0].triggered_from == "schedule"
 
             await eventually(closed, timeout=20)
+    finally:
+        await schedule.delete()
+
+
+async def test_a_schedule_keeps_its_identity_when_it_is_updated(
+    recorded: Client, task_queue: str
+) -> None:
+    """An update leaves the header of an action alone, and gives one to an action that is new."""
+
+    def action(name: str, memo: dict[str, Any] | None = None) -> ScheduleActionStartWorkflow:
+        return ScheduleActionStartWorkflow(
+            plain.Plain.run, name, id="updated", task_queue=task_queue, memo=memo
+        )
+
+    schedule_id = f"schedule-{uuids.uuid7()}"
+    schedule = await recorded.create_schedule(
+        schedule_id,
+        Schedule(
+            action=action("Ada", {HEADER: {"tenant_id": "acme", "app_id": "app"}}),
+            spec=ScheduleSpec(),
+        ),
+    )
+
+    async def identity() -> Identity:
+        found = (await schedule.describe()).schedule.action
+        assert isinstance(found, ScheduleActionStartWorkflow)
+        value = read_header(found.headers or {})
+        assert value is not None
+        return Identity.from_header(value)
+
+    def pause(current: ScheduleUpdateInput) -> ScheduleUpdate:
+        current.description.schedule.state.paused = True
+        return ScheduleUpdate(current.description.schedule)
+
+    async def replace(current: ScheduleUpdateInput) -> ScheduleUpdate:
+        current.description.schedule.action = action("Eve", {HEADER: {"tenant_id": "rival"}})
+        return ScheduleUpdate(current.description.schedule)
+
+    try:
+        before = await identity()
+        assert (before.run_id, before.triggered_from) == (None, "schedule")
+        assert (before.tenant_id, before.app_id, before.origin_type) == ("acme", "app", "Plain")
+        await schedule.update(pause)
+        assert await identity() == before
+        await schedule.update(replace)
+        assert await identity() == before.evolve(tenant_id="rival", app_id=None)
     finally:
         await schedule.delete()
 

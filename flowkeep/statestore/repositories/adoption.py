@@ -129,7 +129,7 @@ async def _adopt(session: Session, ref: RunRef) -> None:
 def _storable(ref: RunRef) -> RunRef:
     """Return a reference whose texts PostgreSQL can hold."""
     inputs.tenant(ref.tenant_id)
-    texts = ("namespace", "workflow_id", "workflow_type", "task_queue", "app_id")
+    texts = ("namespace", "workflow_id", "workflow_type", "task_queue", "app_id", "triggered_from")
     return replace(ref, **{name: encoding.storable(getattr(ref, name)) for name in texts})
 
 
@@ -150,7 +150,7 @@ async def _insert(session: Session, ref: RunRef, status: RunStatus) -> bool:
         "state": {},
         "parent_run_id": ref.parent_run_id,
         "root_run_id": ref.root_run_id,
-        "triggered_from": "child" if ref.parent_run_id else "external",
+        "triggered_from": ref.triggered_from or ("child" if ref.parent_run_id else "external"),
         "status": status.value,
         "failure_reason": FailureReason.LOST.value if status.terminal else None,
         "created_at": began or func.now(),
@@ -164,8 +164,9 @@ async def _insert(session: Session, ref: RunRef, status: RunStatus) -> bool:
     )
     if inserted.first() is None:
         return False
-    # A child was started by a workflow of ours: nothing foreign to adopt.
-    event = EventKind.CREATED if ref.parent_run_id else EventKind.ADOPTED
+    # A child or a firing of our schedule was started by ours: nothing foreign to adopt.
+    ours = ref.parent_run_id or ref.triggered_from
+    event = EventKind.CREATED if ours else EventKind.ADOPTED
     row = {"id": ref.run_id, "tenant_id": ref.tenant_id, "revision": 0}
     told = {"source": "worker", "to": status.value, "temporal_run_id": ref.temporal_run_id}
     await append(session, row, event, told)
