@@ -7,8 +7,9 @@ from uuid import UUID
 import pytest
 
 from flowkeep.contracts.progress import PendingActivity, compute_progress, measure
-from flowkeep.contracts.records import Run, Task
+from flowkeep.contracts.records import Run
 from flowkeep.contracts.status import RunKind, RunStatus, Source, TaskStatus, TaskType
+from flowkeep.contracts.tasks import Task
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 RUN_ID = UUID("01980000-0000-7000-8000-000000000001")
@@ -26,6 +27,7 @@ def a_run(**changes: Any) -> Run:
         "task_queue": "q",
         "kind": RunKind.RUN,
         "labels": {},
+        "archived": False,
         "triggered_from": "sdk",
         "status": RunStatus.RUNNING,
         "cancel_requested": False,

@@ -16,7 +16,6 @@ from flowkeep.contracts.messages import (
 )
 from flowkeep.contracts.page import Page
 from flowkeep.contracts.records import (
-    Attempt,
     ErrorInfo,
     Event,
     NewRun,
@@ -25,7 +24,6 @@ from flowkeep.contracts.records import (
     RunSummary,
     SegmentClose,
     StateEntry,
-    Task,
 )
 from flowkeep.contracts.segment import Segment
 from flowkeep.contracts.status import (
@@ -42,8 +40,19 @@ from flowkeep.contracts.status import (
     run_status,
     task_status,
 )
+from flowkeep.contracts.tasks import (
+    NO_EXECUTION,
+    Attempt,
+    NewTask,
+    Task,
+    TaskKey,
+    TaskSummary,
+    check_task_move,
+    task_activity_id,
+)
 
 __all__ = [
+    "NO_EXECUTION",
     "Attempt",
     "CheckResult",
     "ErrorInfo",
@@ -54,6 +63,7 @@ __all__ = [
     "MapChunkInput",
     "MapResult",
     "NewRun",
+    "NewTask",
     "Page",
     "Pause",
     "PauseRequest",
@@ -71,10 +81,14 @@ __all__ = [
     "StateEntry",
     "StateType",
     "Task",
+    "TaskKey",
     "TaskStatus",
+    "TaskSummary",
     "TaskType",
     "check_move",
+    "check_task_move",
     "derive_run_id",
     "run_status",
+    "task_activity_id",
     "task_status",
 ]

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from flowkeep.contracts.records import Run, Task
+from flowkeep.contracts.records import Run
 from flowkeep.contracts.status import TaskStatus
+from flowkeep.contracts.tasks import Task
 
 _FAILED = frozenset({TaskStatus.FAILED, TaskStatus.TIMED_OUT, TaskStatus.CANCELLED})
 _DEEPEST = 8

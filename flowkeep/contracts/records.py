@@ -5,29 +5,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from flowkeep.contracts.identity import RunRef
+from flowkeep.contracts.record import Record
 from flowkeep.contracts.status import (
     RunKind,
     RunStatus,
     SegmentKind,
     Source,
     StateType,
-    TaskStatus,
-    TaskType,
 )
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    def evolve(self, **changes: Any) -> Any:
-        """Return a copy with some fields changed and validated."""
-        return type(self).model_validate({**self.model_dump(), **changes})
-
-
-class ErrorInfo(_Record):
+class ErrorInfo(Record):
     """Why something failed, without secrets.
 
     Attributes:
@@ -47,7 +38,7 @@ class ErrorInfo(_Record):
     stack: str | None = None
 
 
-class NewRun(_Record):
+class NewRun(Record):
     """What it takes to record a run before Temporal hears of it.
 
     Attributes:
@@ -81,7 +72,7 @@ class NewRun(_Record):
     created_at: datetime | None = None
 
 
-class RunSummary(_Record):
+class RunSummary(Record):
     """The columns of a run that lists show."""
 
     id: UUID
@@ -136,7 +127,7 @@ class Run(RunSummary):
     """Temporal's id of the newest segment."""
 
 
-class Event(_Record):
+class Event(Record):
     """One audit event of a run; `seq` grows within a run but is not ordered across runs."""
 
     seq: int
@@ -149,7 +140,7 @@ class Event(_Record):
     at: datetime
 
 
-class Pause(_Record):
+class Pause(Record):
     """An open or past pause of a run."""
 
     id: UUID
@@ -163,66 +154,7 @@ class Pause(_Record):
     resumed_by: str | None
 
 
-class Task(_Record):
-    """One attempt of one task, as stored."""
-
-    run_id: UUID
-    tenant_id: str
-    temporal_run_id: str
-    activity_id: str
-    attempt: int
-    task_name: str
-    task_index: int
-    batch: str | None
-    type: TaskType
-    external_id: str | None
-    child_run_id: UUID | None
-    status: TaskStatus
-    max_attempts: int | None
-    next_retry_at: datetime | None
-    timeout_seconds: float | None
-    deadline_at: datetime | None
-    input: Any
-    output: Any
-    error: ErrorInfo | None
-    worker: str | None
-    created_at: datetime
-    scheduled_at: datetime | None
-    started_at: datetime | None
-    finished_at: datetime | None
-    updated_at: datetime
-    source: Source
-    superseded: bool
-
-    @property
-    def key(self) -> str:
-        """What all attempts of this task share; a cursor of `list_tasks`."""
-        return f"{self.temporal_run_id}/{self.activity_id}"
-
-    @property
-    def attempt_key(self) -> str:
-        """What names this attempt within its run; a cursor of `list_attempts`."""
-        return f"{self.key}/{self.attempt}"
-
-    @property
-    def duration_ms(self) -> float | None:
-        """Milliseconds between start and end."""
-        if self.started_at is None or self.finished_at is None:
-            return None
-        return (self.finished_at - self.started_at).total_seconds() * 1000
-
-    @property
-    def retry_count(self) -> int:
-        """How often the task was tried before this attempt."""
-        return self.attempt - 1
-
-    @property
-    def timed_out(self) -> bool:
-        """Whether this attempt ran out of time."""
-        return self.status is TaskStatus.TIMED_OUT
-
-
-class StateEntry(_Record):
+class StateEntry(Record):
     """One named value of the state store."""
 
     tenant_id: str
@@ -231,42 +163,6 @@ class StateEntry(_Record):
     value: dict[str, Any]
     revision: int
     updated_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """One attempt as the recorder reports it; a plain dataclass, because this is the hot path.
-
-    Attributes:
-        run: The execution it belongs to.
-        activity_id: Temporal's activity id, stable over retries and replay.
-        attempt: From 1, as Temporal counts.
-        recorded_at: When it was observed; the youngest record of one rank wins.
-    """
-
-    run: RunRef
-    activity_id: str
-    attempt: int
-    task_name: str
-    status: TaskStatus
-    recorded_at: datetime
-    task_index: int = -1
-    batch: str | None = None
-    type: TaskType = TaskType.ACTIVITY
-    external_id: str | None = None
-    child_run_id: UUID | None = None
-    max_attempts: int | None = None
-    next_retry_at: datetime | None = None
-    timeout_seconds: float | None = None
-    deadline_at: datetime | None = None
-    input: Any = None
-    output: Any = None
-    error: ErrorInfo | None = None
-    worker: str | None = None
-    scheduled_at: datetime | None = None
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
-    source: Source = Source.WORKER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

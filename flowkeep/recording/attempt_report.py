@@ -9,8 +9,9 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.worker import ExecuteActivityInput
 
-from flowkeep.contracts.records import Attempt, ErrorInfo
+from flowkeep.contracts.records import ErrorInfo
 from flowkeep.contracts.status import TaskStatus, TaskType
+from flowkeep.contracts.tasks import Attempt
 from flowkeep.errors import FlowkeepError
 from flowkeep.recording.capture import Payloads, capture, capture_arguments, error_info
 from flowkeep.recording.current import AttemptScope, CurrentRun, RecordingHost
