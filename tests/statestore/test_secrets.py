@@ -164,7 +164,7 @@ async def test_no_table_holds_a_secret_in_clear(store: Store, ledger_url: str) -
                 "SELECT tablename FROM pg_tables WHERE schemaname = 'flowkeep'"
             )
         ).fetchall()
-        assert len(tables) == 10
+        assert {"run", "state_entry", "secret"} <= {name for (name,) in tables}
         for (table,) in tables:
             rows = await connection.execute(f"SELECT t::text FROM flowkeep.{table} AS t")  # type: ignore[arg-type]
             for (row,) in await rows.fetchall():
