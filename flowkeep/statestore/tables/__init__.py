@@ -4,7 +4,7 @@ Names carry no schema: sessions translate them to the schema of the settings. Mi
 these tables; a test compares the two.
 """
 
-from flowkeep.statestore.tables.archive import archive_bundle, run_archive
+from flowkeep.statestore.tables.archive import archive_bundle, archive_pending, run_archive
 from flowkeep.statestore.tables.base import metadata
 from flowkeep.statestore.tables.definition import (
     action,
@@ -25,6 +25,7 @@ __all__ = [
     "action",
     "app",
     "archive_bundle",
+    "archive_pending",
     "definition",
     "definition_component",
     "definition_execution",

@@ -50,6 +50,15 @@ Index(
     archive_bundle.c.id,
 )
 
+# Runs that lie in a bundle and still in `run`, so that none is published twice.
+archive_pending = Table(
+    "archive_pending",
+    metadata,
+    Column("run_id", Uuid, primary_key=True),
+    Column("bundle_id", Uuid, nullable=False),
+)
+Index("archive_pending_by_bundle_ix", archive_pending.c.bundle_id)
+
 # A run is either here or in `run`, never in both: one transaction moves it.
 run_archive = Table(
     "run_archive",

@@ -47,6 +47,14 @@ NEW_TABLES = [
     """,
     "CREATE INDEX archive_bundle_by_tenant_ix ON archive_bundle (tenant_id, created_at, id)",
     """
+    CREATE TABLE archive_pending (
+        run_id UUID NOT NULL,
+        bundle_id UUID NOT NULL,
+        CONSTRAINT archive_pending_pk PRIMARY KEY (run_id)
+    )
+    """,
+    "CREATE INDEX archive_pending_by_bundle_ix ON archive_pending (bundle_id)",
+    """
     CREATE TABLE definition (
         id UUID NOT NULL,
         tenant_id TEXT NOT NULL,
@@ -57,7 +65,7 @@ NEW_TABLES = [
         description TEXT,
         version TEXT,
         revision BIGINT DEFAULT '0' NOT NULL,
-        version_revision BIGINT,
+        version_revision BIGINT DEFAULT '0' NOT NULL,
         param_schema JSONB NOT NULL,
         out_schema JSONB NOT NULL,
         tags TEXT[] NOT NULL,
@@ -104,14 +112,12 @@ NEW_TABLES = [
     """,
     """
     CREATE TABLE definition_execution (
-        seq BIGINT GENERATED ALWAYS AS IDENTITY,
+        tenant_id TEXT NOT NULL,
         definition_id UUID NOT NULL,
+        seq BIGINT GENERATED ALWAYS AS IDENTITY,
         at TIMESTAMP WITH TIME ZONE NOT NULL,
-        CONSTRAINT definition_execution_pk PRIMARY KEY (seq)
+        CONSTRAINT definition_execution_pk PRIMARY KEY (tenant_id, definition_id, seq)
     )
-    """,
-    """
-    CREATE INDEX definition_execution_by_definition_ix ON definition_execution (definition_id)
     """,
     """
     CREATE TABLE retention_policy (
@@ -203,11 +209,15 @@ NEW_TABLES = [
     )
     """,
     """
-    CREATE INDEX action_by_definition_ix ON action (definition_id) WHERE definition_id IS
-        NOT NULL
+    CREATE INDEX action_by_definition_ix ON action (definition_id, tenant_id, created_at, id)
+        WHERE definition_id IS NOT NULL
     """,
     "CREATE INDEX action_by_tenant_ix ON action (tenant_id, created_at, id)",
     "CREATE UNIQUE INDEX action_ref_uq ON action (tenant_id, ref)",
+    """
+    CREATE INDEX action_workflow_ix ON action (tenant_id, created_at, id) WHERE definition_id
+        IS NOT NULL
+    """,
     """
     CREATE TABLE definition_component (
         definition_id UUID NOT NULL,
@@ -239,6 +249,7 @@ NEW_TABLES = [
         canvas JSON,
         param_schema JSONB NOT NULL,
         out_schema JSONB NOT NULL,
+        draft BOOLEAN DEFAULT false NOT NULL,
         created_by TEXT,
         created_at TIMESTAMP WITH TIME ZONE NOT NULL,
         CONSTRAINT definition_version_pk PRIMARY KEY (definition_id, revision),
