@@ -48,8 +48,8 @@ definition = Table(
     text("description", null=True),
     text("version", null=True),
     Column("revision", BigInteger, nullable=False, server_default="0"),
-    # The newest saved version; null while only a draft exists.
-    Column("version_revision", BigInteger),
+    # The newest saved version.
+    Column("version_revision", BigInteger, nullable=False, server_default="0"),
     json("param_schema", null=False),
     json("out_schema", null=False),
     Column("tags", ARRAY(Text), nullable=False),
@@ -125,6 +125,8 @@ definition_version = Table(
     Column("canvas", JSON(none_as_null=True)),
     json("param_schema", null=False),
     json("out_schema", null=False),
+    # Saved while the definition was a draft: no run may pin it, and the next save takes its place.
+    Column("draft", Boolean, nullable=False, server_default=sql("false")),
     text("created_by", null=True),
     time("created_at", null=False),
     PrimaryKeyConstraint("definition_id", "revision"),
@@ -155,14 +157,17 @@ Index(
     definition_component.c.definition_id,
 )
 
+# One row per started run that is not yet added to the definition's count; the tenant is the
+# definition's.
 definition_execution = Table(
     "definition_execution",
     metadata,
-    Column("seq", BigInteger, Identity(always=True), primary_key=True),
+    text("tenant_id"),
     Column("definition_id", Uuid, nullable=False),
+    Column("seq", BigInteger, Identity(always=True), nullable=False),
     time("at", null=False),
+    PrimaryKeyConstraint("tenant_id", "definition_id", "seq"),
 )
-Index("definition_execution_by_definition_ix", definition_execution.c.definition_id)
 
 action = Table(
     "action",
@@ -185,7 +190,17 @@ action = Table(
 Index("action_ref_uq", action.c.tenant_id, action.c.ref, unique=True)
 Index("action_by_tenant_ix", action.c.tenant_id, action.c.created_at, action.c.id)
 Index(
+    "action_workflow_ix",
+    action.c.tenant_id,
+    action.c.created_at,
+    action.c.id,
+    postgresql_where=sql("definition_id IS NOT NULL"),
+)
+Index(
     "action_by_definition_ix",
     action.c.definition_id,
+    action.c.tenant_id,
+    action.c.created_at,
+    action.c.id,
     postgresql_where=sql("definition_id IS NOT NULL"),
 )
