@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -30,6 +30,27 @@ SETTINGS = {
     "autovacuum": "off",
     "log_line_prefix": "%m [%p] database=%d ",
 }
+
+
+def configure(server: PostgresServer, settings: Mapping[str, str]) -> bool:
+    """Write the settings that differ; return whether a restart is needed.
+
+    Args:
+        server: One that runs.
+        settings: By their names.
+    """
+    with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
+        differ = []
+        for name, value in settings.items():
+            found = admin.execute("SELECT current_setting(%s)", (name,)).fetchone()
+            if found != (value,):
+                differ.append(name)
+                admin.execute(
+                    sql.SQL("ALTER SYSTEM SET {} = {}").format(
+                        sql.Identifier(name), sql.Literal(value)
+                    )
+                )
+    return bool(differ)
 
 
 class SourceServer:
@@ -67,27 +88,12 @@ class SourceServer:
         lock.acquire()
         try:
             await self._server.start()
-            if await asyncio.to_thread(self._configure):
+            if await asyncio.to_thread(configure, self._server, SETTINGS):
                 await self._server.restart()
             yield self
         finally:
             await self._server.stop()
             lock.release()
-
-    def _configure(self) -> bool:
-        """Write the settings that differ; return whether a restart is needed."""
-        with psycopg.connect(self.url("postgres"), autocommit=True) as admin:
-            differ = []
-            for name, value in SETTINGS.items():
-                found = admin.execute("SELECT current_setting(%s)", (name,)).fetchone()
-                if found != (value,):
-                    differ.append(name)
-                    admin.execute(
-                        sql.SQL("ALTER SYSTEM SET {} = {}").format(
-                            sql.Identifier(name), sql.Literal(value)
-                        )
-                    )
-        return bool(differ)
 
     def provide(self, catalogue: Catalogue | None) -> str:
         """Return the URL of a database with this catalogue; creates it unless it is there.
