@@ -36,6 +36,7 @@ class Keyring:
                 "a key for secrets is not 32 bytes in urlsafe base64", hint=_HOW
             ) from None
         self.key_id = _key_id(keys[0])
+        self.key_ids = tuple(self._keys)
 
     @classmethod
     def from_settings(cls, settings: DatabaseSettings) -> Self:
@@ -58,6 +59,28 @@ class Keyring:
         Raises:
             ConfigurationError: If its key is not configured or the content was tampered with.
         """
+        content = self._open(tenant_id, secret_id, key_id, ciphertext)
+        if content is None:
+            raise ConfigurationError(
+                f"secret {secret_id} cannot be decrypted: its content was altered",
+                hint="store the credential again",
+            )
+        return content["value"]
+
+    def renew(
+        self, tenant_id: str, secret_id: UUID, key_id: str, ciphertext: bytes
+    ) -> bytes | None:
+        """Encrypt with the newest key what another one encrypted; None if it was tampered with.
+
+        Raises:
+            ConfigurationError: If its key is not configured.
+        """
+        content = self._open(tenant_id, secret_id, key_id, ciphertext)
+        return None if content is None else self.encrypt(tenant_id, secret_id, content["value"])
+
+    def _open(
+        self, tenant_id: str, secret_id: UUID, key_id: str, ciphertext: bytes
+    ) -> dict[str, Any] | None:
         key = self._keys.get(key_id)
         if key is None:
             raise ConfigurationError(
@@ -65,15 +88,11 @@ class Keyring:
                 hint="add that key to FLOWKEEP_SECRET_KEY, behind the new one and a comma",
             )
         try:
-            content = json.loads(key.decrypt(ciphertext))
+            content: dict[str, Any] = json.loads(key.decrypt(ciphertext))
         except InvalidToken:
-            content = {}
-        if (content.get("tenant_id"), content.get("id")) != (tenant_id, str(secret_id)):
-            raise ConfigurationError(
-                f"secret {secret_id} cannot be decrypted: its content was altered",
-                hint="store the credential again",
-            )
-        return content["value"]
+            return None
+        meant = (content.get("tenant_id"), content.get("id")) == (tenant_id, str(secret_id))
+        return content if meant else None
 
 
 def _key_id(key: str) -> str:

@@ -57,7 +57,7 @@ class Repositories:
         self.statistics = Statistics(scope)
         self.state = State(scope)
         self.secrets = Secrets(scope, keyring)
-        self.system = System(scope)
+        self.system = System(scope, keyring)
 
 
 class Transaction(Repositories):

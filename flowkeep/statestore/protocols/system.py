@@ -1,6 +1,6 @@
 """What the recorder and the reconciler write."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from flowkeep.contracts import (
@@ -10,6 +10,7 @@ from flowkeep.contracts import (
     RunRef,
     SegmentClose,
 )
+from flowkeep.contracts.rotation import KeyUse, Rotation
 
 
 class SystemRepository(Protocol):
@@ -43,4 +44,32 @@ class SystemRepository(Protocol):
 
     async def set_paused(self, run: RunRef, request: PauseRequest) -> Run:
         """Record that the workflow paused or resumed; repeating it changes nothing."""
+        ...
+
+    async def secret_keys(self) -> Sequence[KeyUse]:
+        """Return the keys that are configured or encrypt a stored secret, the newest first.
+
+        Raises:
+            ConfigurationError: If no key is configured, or one is malformed.
+        """
+        ...
+
+    async def rotate_secrets(
+        self, batch_size: int = 500, *, on_progress: Callable[[Rotation], None] | None = None
+    ) -> Rotation:
+        """Encrypt with the newest key every secret, of any tenant, that another key encrypts.
+
+        Each batch is one short transaction. Stopped in the middle, every secret is encrypted with
+        either key, and the next call does the rest. Two at the same time share the work; what one
+        of them finds locked it counts as busy.
+
+        Args:
+            batch_size: Secrets per transaction, 1 to 10,000.
+            on_progress: Called after each batch with what was done so far.
+
+        Raises:
+            ConfigurationError: If stored secrets need a key that is not configured; names the key
+                ids. Nothing was changed.
+            InvalidInput: If the batch size does not fit.
+        """
         ...

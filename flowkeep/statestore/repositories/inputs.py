@@ -61,12 +61,47 @@ def run_id(value: UUID | str, field: str = "run_id") -> UUID:
         raise InvalidInput(f"{field} is {str(value)[:80]!r}", hint="it must be a UUID") from None
 
 
+def text(value: str, field: str) -> str:
+    """Return a text to look for.
+
+    Raises:
+        InvalidInput: If it is not text, or holds what PostgreSQL cannot compare with.
+    """
+    if not isinstance(value, str) or "\x00" in value:
+        raise InvalidInput(f"{field} is {str(value)[:100]!r}", hint="it must be text without NUL")
+    return value
+
+
+def attempt(value: int) -> int:
+    """Return the number of an attempt.
+
+    Raises:
+        InvalidInput: If it is no number from 1 that the ledger can hold.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < 2**31:
+        raise InvalidInput(f"attempt is {value!r}", hint="attempts count from 1")
+    return value
+
+
+def batch_size(value: int, most: int = 10_000) -> int:
+    """Return how many objects one transaction of a long job takes.
+
+    Raises:
+        InvalidInput: If it is no number from 1 to `most`.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise InvalidInput(f"batch_size is {value!r}", hint=f"use 1 to {most}")
+    return value
+
+
 def instant(value: datetime | None, field: str) -> datetime | None:
     """Return a time with a zone, or None.
 
     Raises:
-        InvalidInput: If it has no time zone.
+        InvalidInput: If it is no time, or has no time zone.
     """
+    if value is not None and not isinstance(value, datetime):
+        raise InvalidInput(f"{field} is {str(value)[:80]!r}", hint="pass a datetime")
     if value is not None and value.tzinfo is None:
         raise InvalidInput(f"{field} has no time zone", hint="use datetime.now(UTC) or the like")
     return value

@@ -1,6 +1,6 @@
 """What the recorder and the reconciler write: records that name their own tenant."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import or_, select, tuple_
@@ -18,23 +18,26 @@ from flowkeep.contracts import (
     Source,
 )
 from flowkeep.statestore import encoding
+from flowkeep.statestore.keyring import Keyring
 from flowkeep.statestore.repositories import adoption, inputs, moves, recording
 from flowkeep.statestore.repositories.changes import change, lock
 from flowkeep.statestore.repositories.outcome import Outcome, is_paused, open_pause, settle
+from flowkeep.statestore.repositories.rotation import KeyRotation
 from flowkeep.statestore.repositories.rows import full_run
 from flowkeep.statestore.session import Scope, Session
 from flowkeep.statestore.tables import run_segment
 
 
-class System:
+class System(KeyRotation):
     """Forms without a tenant; see the Protocol `SystemRepository`.
 
     Args:
         scope: Where sessions come from.
+        keyring: Gives the keys of secrets when they are needed.
     """
 
-    def __init__(self, scope: Scope) -> None:
-        self._scope = scope
+    def __init__(self, scope: Scope, keyring: Callable[[], Keyring]) -> None:
+        super().__init__(scope, keyring)
         self._known: recording.Known = {}
 
     async def record(self, attempts: Sequence[Attempt], *, durable: bool = True) -> int:
