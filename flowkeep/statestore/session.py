@@ -15,6 +15,16 @@ from flowkeep.errors import InvalidInput
 from flowkeep.statestore.engine import describe
 from flowkeep.statestore.translation import translated
 
+# A list's page is a range of an index in the index's own order. Where the planner expects few rows
+# it would rather gather and sort them; when it errs (a new owner, old statistics), that reads and
+# sorts all of a tenant's runs. With each page's own values it also knows which of two filters is
+# the rarer one.
+_RANGES_ONLY = """
+SELECT set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true),
+    set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
+    set_config('plan_cache_mode', 'force_custom_plan', true)
+"""
+
 
 class Session:
     """Statements of one transaction, run in the ledger's schema.
@@ -61,6 +71,10 @@ class Scope(Protocol):
         """Open a session for reading."""
         ...
 
+    def ordered(self) -> AbstractAsyncContextManager[Session]:
+        """Open a session for reading pages of lists, in which no plan sorts what it could range."""
+        ...
+
 
 class EngineScope:
     """Every session is a transaction of its own.
@@ -104,6 +118,16 @@ class EngineScope:
                 await connection.execution_options(isolation_level="AUTOCOMMIT")
                 yield Session(connection, self._schema_name)
 
+    @asynccontextmanager
+    async def ordered(self) -> AsyncIterator[Session]:
+        """Open a transaction that only reads ordered ranges of indexes; see `_RANGES_ONLY`."""
+        engine = self.engine()
+        with translated(describe(engine.url)):
+            async with engine.connect() as connection:
+                session = Session(connection, self._schema_name)
+                await session.execute(_RANGES_ONLY)
+                yield session
+
     async def close(self) -> None:
         """Close the connections of the running loop."""
         engine = self._engines.pop(asyncio.get_running_loop(), None)
@@ -135,3 +159,15 @@ class BoundScope:
         """Read inside the transaction, its own changes included."""
         with translated(self._where):
             yield self._session
+
+    @asynccontextmanager
+    async def ordered(self) -> AsyncIterator[Session]:
+        """Read inside the transaction; undoing a savepoint restores how it plans."""
+        with translated(self._where):
+            savepoint = await self._session.connection.begin_nested()
+            try:
+                await self._session.execute(_RANGES_ONLY)
+                yield self._session
+            finally:
+                if savepoint.is_active:
+                    await savepoint.rollback()

@@ -11,13 +11,17 @@ Rules that hold for every method:
 - A ledger that cannot be reached raises `LedgerUnavailable`; it never looks like "missing".
 """
 
+from flowkeep.statestore.protocols.archive import ArchiveRepository
 from flowkeep.statestore.protocols.reads import RunReads
+from flowkeep.statestore.protocols.run_lists import RunLists
 from flowkeep.statestore.protocols.runs import RunRepository
 from flowkeep.statestore.protocols.state import SecretRepository, StateRepository
 from flowkeep.statestore.protocols.system import SystemRepository
 from flowkeep.statestore.protocols.tasks import TaskRepository
 
 __all__ = [
+    "ArchiveRepository",
+    "RunLists",
     "RunReads",
     "RunRepository",
     "SecretRepository",

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from flowkeep.contracts import EventKind, FailureReason, RunRef, RunStatus, SegmentKind, Source
 from flowkeep.errors import Forbidden, LedgerUnavailable, OpenRunExists
 from flowkeep.statestore import encoding
-from flowkeep.statestore.repositories import inputs
+from flowkeep.statestore.repositories import inputs, labels
 from flowkeep.statestore.repositories.changes import append, lock
 from flowkeep.statestore.repositories.creation import open_run
 from flowkeep.statestore.repositories.outcome import Outcome, close
@@ -136,7 +136,7 @@ def _storable(ref: RunRef) -> RunRef:
 async def _insert(session: Session, ref: RunRef, status: RunStatus) -> bool:
     began = time_of(ref.run_id) or time_of(ref.temporal_run_id)
     ended: datetime | Any = func.now() if status.terminal else None
-    values = {
+    values: dict[str, Any] = {
         "id": ref.run_id,
         "tenant_id": ref.tenant_id,
         "app_id": ref.app_id,
@@ -145,7 +145,7 @@ async def _insert(session: Session, ref: RunRef, status: RunStatus) -> bool:
         "workflow_type": ref.workflow_type,
         "task_queue": ref.task_queue,
         "kind": ref.kind.value,
-        "labels": encoding.storable(ref.labels),
+        "labels": labels.storable(ref.labels),
         "start_options": {},
         "state": {},
         "parent_run_id": ref.parent_run_id,
@@ -160,14 +160,16 @@ async def _insert(session: Session, ref: RunRef, status: RunStatus) -> bool:
         "source": int(Source.WORKER),
     }
     inserted = await session.execute(
-        insert(run).values(values).on_conflict_do_nothing().returning(run.c.id)
+        insert(run).values(values).on_conflict_do_nothing().returning(run.c.created_at)
     )
-    if inserted.first() is None:
+    made = inserted.first()
+    if made is None:
         return False
+    row = {"id": ref.run_id, "tenant_id": ref.tenant_id, "revision": 0}
+    await labels.add(session, {**row, "created_at": made.created_at}, values["labels"])
     # A child or a firing of our schedule was started by ours: nothing foreign to adopt.
     ours = ref.parent_run_id or ref.triggered_from
     event = EventKind.CREATED if ours else EventKind.ADOPTED
-    row = {"id": ref.run_id, "tenant_id": ref.tenant_id, "revision": 0}
     told = {"source": "worker", "to": status.value, "temporal_run_id": ref.temporal_run_id}
     await append(session, row, event, told)
     return True

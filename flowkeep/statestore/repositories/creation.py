@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from flowkeep.contracts import EventKind, NewRun, Run, RunStatus, Source
 from flowkeep.errors import Conflict, Forbidden, LedgerUnavailable, OpenRunExists
 from flowkeep.statestore import encoding
-from flowkeep.statestore.repositories import arguments, inputs, payloads
+from flowkeep.statestore.repositories import arguments, inputs, labels, payloads
 from flowkeep.statestore.repositories.changes import append
 from flowkeep.statestore.repositories.rows import FULL
 from flowkeep.statestore.session import Session
@@ -35,6 +35,7 @@ async def create(session: Session, tenant_id: str, new: NewRun) -> dict[str, Any
     if wanted is not None:
         await arguments.write(session, tenant_id, new.id, new.workflow_id, wanted)
     told = {"source": Source.CLIENT.name.lower(), "to": RunStatus.PENDING.value}
+    await labels.add(session, row, row["labels"])
     await append(session, row, EventKind.CREATED, told, actor=new.created_by)
     return row
 
@@ -94,7 +95,8 @@ async def insert_saved(session: Session, tenant_id: str, saved: Run) -> bool:
         "source": int(saved.source),
         "error": saved.error.model_dump(mode="json") if saved.error else None,
     }
-    for name in ("labels", "start_options", "state", "wait"):
+    values["labels"] = labels.checked(saved.labels)
+    for name in ("start_options", "state", "wait"):
         values[name] = encoding.strict(values[name], name)
     for name, value in packed.items():
         values |= payloads.columns(name, value)
@@ -103,6 +105,7 @@ async def insert_saved(session: Session, tenant_id: str, saved: Run) -> bool:
         return False
     await payloads.keep(session, [(tenant_id, saved.id, value) for value in packed.values()])
     told = {"source": saved.source.name.lower(), "to": saved.status.value}
+    await labels.add(session, row, row["labels"])
     await append(session, row, EventKind.CREATED, told, actor=saved.created_by)
     return True
 
@@ -119,7 +122,7 @@ def _columns(tenant_id: str, new: NewRun) -> dict[str, Any]:
         "workflow_type": new.workflow_type,
         "task_queue": new.task_queue,
         "kind": new.kind.value,
-        "labels": encoding.strict(new.labels, "labels"),
+        "labels": labels.checked(new.labels),
         "start_options": encoding.strict(new.start_options, "start_options"),
         "definition_id": new.definition_id,
         "definition_revision": new.definition_revision,

@@ -10,7 +10,7 @@ from sqlalchemy import func
 from flowkeep.contracts import Event, EventKind, NewRun, Run, RunStatus, Source, check_move
 from flowkeep.errors import Forbidden, InvalidInput, RevisionMismatch
 from flowkeep.statestore import encoding
-from flowkeep.statestore.repositories import creation, inputs, payloads
+from flowkeep.statestore.repositories import creation, inputs, labels, payloads
 from flowkeep.statestore.repositories.changes import EVENT_OF, append, change, lock
 from flowkeep.statestore.repositories.outcome import close_pause, end
 from flowkeep.statestore.repositories.rows import full_run
@@ -174,6 +174,9 @@ async def _update(
         if getattr(stored, name) != getattr(wanted, name):
             packed[name] = payloads.pack(encoding.strict(getattr(wanted, name), name))
             values |= payloads.columns(name, packed[name])
+    if "labels" in values:
+        values["labels"] = labels.checked(wanted.labels)
+        await labels.replace(session, row, stored.labels, values["labels"])
     if stored.error != wanted.error:
         values["error"] = wanted.error.model_dump(mode="json") if wanted.error else None
     await payloads.keep(session, [(stored.tenant_id, stored.id, p) for p in packed.values()])

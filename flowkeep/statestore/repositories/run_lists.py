@@ -1,0 +1,273 @@
+"""Lists of runs: those in the ledger and those in the archive, page by page."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, tuple_
+
+from flowkeep.contracts import Page, RunKind, RunStatus, RunSummary, run_status
+from flowkeep.errors import InvalidInput
+from flowkeep.statestore.repositories import inputs, labels, merged
+from flowkeep.statestore.repositories.merged import NEWEST, RESTED, Filters, Order, Position
+from flowkeep.statestore.repositories.rows import SUMMARY
+from flowkeep.statestore.session import Scope, Session
+from flowkeep.statestore.tables import run, run_pause
+
+_MOST_BRANCHES = 32
+_MOST_LABELS = 5
+_RUNS = (RunKind.RUN,)
+
+
+class RunLists:
+    """Lists of runs; see the Protocol of the same name.
+
+    Args:
+        scope: Where sessions come from.
+    """
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    async def get_paginated_runs(
+        self,
+        tenant_id: str,
+        app_id: str | None = None,
+        triggered_from: str | Sequence[str] | None = None,
+        limit: int = 20,
+        last_id: UUID | None = None,
+        *,
+        status: RunStatus | str | None = None,
+        definition_id: UUID | None = None,
+        owner: str | None = None,
+        workflow_type: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        kinds: Sequence[RunKind] = _RUNS,
+    ) -> Page[RunSummary]:
+        """Return a page of runs, newest first; see the Protocol."""
+        filters = Filters(
+            fixed=_fixed(
+                tenant_id,
+                app_id=_text(app_id, "app_id"),
+                definition_id=_id(definition_id, "definition_id"),
+                workflow_type=_text(workflow_type, "workflow_type"),
+            ),
+            changing=_given(owner=_text(owner, "owner"), status=_status(status)),
+            labels=_labels(labels),
+            kinds=_kinds(kinds),
+            triggers=_triggers(triggered_from),
+            since=inputs.instant(since, "since"),
+            until=inputs.instant(until, "until"),
+        )
+        return await self._page(filters, limit, last_id)
+
+    async def list_by_owner(
+        self,
+        tenant_id: str,
+        owner: str,
+        limit: int = 20,
+        last_id: UUID | None = None,
+        *,
+        status: RunStatus | str | None = None,
+    ) -> Page[RunSummary]:
+        """Return a page of an owner's runs, newest first."""
+        return await self.get_paginated_runs(
+            tenant_id,
+            limit=limit,
+            last_id=last_id,
+            owner=inputs.text(owner, "owner"),
+            status=status,
+        )
+
+    async def list_by_status(
+        self,
+        tenant_id: str,
+        status: RunStatus | str,
+        limit: int = 20,
+        last_id: UUID | None = None,
+        *,
+        last_updated_at: datetime | None = None,
+    ) -> Page[RunSummary]:
+        """Return a page of the runs in a status, longest unchanged first; see the Protocol."""
+        filters = Filters(
+            fixed=_fixed(tenant_id), changing={"status": run_status(status).value}, kinds=_RUNS
+        )
+        behind: Position | None = None
+        if (last_id is None) != (last_updated_at is None):
+            raise InvalidInput(
+                "last_id and last_updated_at belong together",
+                hint="pass id and updated_at of the last run of the page before",
+            )
+        if last_id is not None and last_updated_at is not None:
+            instant = inputs.instant(last_updated_at, "last_updated_at")
+            behind = (instant or last_updated_at, inputs.run_id(last_id, "last_id"))
+        return await self._page(filters, limit, last_id, order=RESTED, behind=behind)
+
+    async def find_by_definition(
+        self,
+        tenant_id: str,
+        definition_id: UUID,
+        limit: int = 20,
+        last_id: UUID | None = None,
+        *,
+        status: RunStatus | str | None = None,
+    ) -> Page[RunSummary]:
+        """Return a page of a definition's runs, newest first."""
+        return await self.get_paginated_runs(
+            tenant_id,
+            limit=limit,
+            last_id=last_id,
+            definition_id=inputs.run_id(definition_id, "definition_id"),
+            status=status,
+        )
+
+    async def find_by_parent(
+        self, tenant_id: str, parent_run_id: UUID, limit: int = 20, last_id: UUID | None = None
+    ) -> Page[RunSummary]:
+        """Return a page of the runs that a run started, chunks included, newest first."""
+        parent = inputs.run_id(parent_run_id, "parent_run_id")
+        return await self._page(
+            Filters(fixed=_fixed(tenant_id, parent_run_id=parent)), limit, last_id
+        )
+
+    async def find_by_workflow_id(
+        self,
+        tenant_id: str,
+        workflow_id: str,
+        *,
+        namespace: str | None = None,
+        limit: int = 20,
+        last_id: UUID | None = None,
+    ) -> Page[RunSummary]:
+        """Return the runs that used a workflow_id, newest first."""
+        fixed = _fixed(
+            tenant_id,
+            workflow_id=inputs.text(workflow_id, "workflow_id"),
+            namespace=_text(namespace, "namespace"),
+        )
+        return await self._page(Filters(fixed=fixed), limit, last_id)
+
+    async def find_paused(
+        self, tenant_id: str, limit: int = 20, last_id: UUID | None = None
+    ) -> Page[RunSummary]:
+        """Return a page of the runs with an open pause, latest pause first; see the Protocol."""
+        tenant_id, limit = inputs.tenant(tenant_id), inputs.page_limit(limit)
+        order = (run_pause.c.paused_at.desc(), run_pause.c.run_id.desc())
+        statement = (
+            select(*SUMMARY)
+            .join(run_pause, run_pause.c.run_id == run.c.id)
+            .where(run_pause.c.tenant_id == tenant_id, run_pause.c.resumed_at.is_(None))
+            .order_by(*order)
+            .limit(limit + 1)
+        )
+        async with self._scope.ordered() as session:
+            if last_id is not None:
+                behind = await _paused(session, tenant_id, inputs.run_id(last_id, "last_id"))
+                place = tuple_(run_pause.c.paused_at, run_pause.c.run_id)
+                statement = statement.where(place < behind)
+            found = (await session.execute(statement)).mappings().all()
+        return _page(found, limit)
+
+    async def _page(
+        self,
+        filters: Filters,
+        limit: int,
+        last_id: UUID | None,
+        *,
+        order: Order = NEWEST,
+        behind: Position | None = None,
+    ) -> Page[RunSummary]:
+        """Read a page of both tables.
+
+        Args:
+            filters: Which runs.
+            limit: Runs per page, not yet checked.
+            last_id: Last run of the page before; it must lie within the filters.
+            order: In which order.
+            behind: Where that page ended; asked of the run when None.
+        """
+        limit = inputs.page_limit(limit)
+        async with self._scope.ordered() as session:
+            if last_id is not None:
+                known = inputs.run_id(last_id, "last_id")
+                there = await merged.position(session, filters, order, known)
+                behind = behind or there
+            statement = merged.page(filters, order, limit + 1, behind)
+            found = (await session.execute(statement)).mappings().all()
+        return _page(found, limit)
+
+
+def _page(found: Sequence[Any], limit: int) -> Page[RunSummary]:
+    data = [RunSummary.model_validate(dict(row)) for row in found[:limit]]
+    return Page(data=data, limit=limit, has_more=len(found) > limit)
+
+
+async def _paused(session: Session, tenant_id: str, run_id: UUID) -> Position:
+    """Return where a run stands among the paused ones; a pause that is over keeps its place."""
+    statement = (
+        select(run_pause.c.paused_at, run_pause.c.run_id)
+        .where(run_pause.c.run_id == run_id, run_pause.c.tenant_id == tenant_id)
+        .order_by(run_pause.c.paused_at.desc())
+        .limit(1)
+    )
+    row = (await session.execute(statement)).first()
+    if row is None:
+        raise InvalidInput(
+            f"last_id {run_id} names no run that was paused",
+            hint="pass the id of the last run of the page before",
+        )
+    return row.paused_at, row.run_id
+
+
+def _fixed(tenant_id: str, **wanted: Any) -> dict[str, Any]:
+    return {"tenant_id": inputs.tenant(tenant_id), **_given(**wanted)}
+
+
+def _given(**wanted: Any) -> dict[str, Any]:
+    return {name: value for name, value in wanted.items() if value is not None}
+
+
+def _text(value: str | None, field: str) -> str | None:
+    return None if value is None else inputs.text(value, field)
+
+
+def _id(value: UUID | None, field: str) -> UUID | None:
+    return None if value is None else inputs.run_id(value, field)
+
+
+def _status(status: RunStatus | str | None) -> str | None:
+    return None if status is None else run_status(status).value
+
+
+def _labels(wanted: Mapping[str, str] | None) -> dict[str, str]:
+    found = labels.checked(wanted or {})
+    if len(found) > _MOST_LABELS:
+        raise InvalidInput(f"labels names {len(found)} labels", hint=f"name at most {_MOST_LABELS}")
+    return found
+
+
+def _kinds(kinds: Sequence[RunKind]) -> list[RunKind]:
+    try:
+        found = list(dict.fromkeys(RunKind(kind) for kind in kinds))
+    except ValueError as error:
+        raise InvalidInput(f"kinds: {error}", hint="name run, chunk or both") from None
+    if not found:
+        raise InvalidInput("kinds is an empty list", hint="name run, chunk or both")
+    return found
+
+
+def _triggers(triggered_from: str | Sequence[str] | None) -> list[str] | None:
+    if triggered_from is None:
+        return None
+    given = [triggered_from] if isinstance(triggered_from, str) else triggered_from
+    triggers = list(dict.fromkeys(inputs.text(trigger, "triggered_from") for trigger in given))
+    if not triggers:
+        raise InvalidInput("triggered_from is an empty list", hint="name triggers, or pass None")
+    if len(triggers) > _MOST_BRANCHES:
+        raise InvalidInput(
+            f"triggered_from names {len(triggers)} triggers", hint=f"name at most {_MOST_BRANCHES}"
+        )
+    return triggers
