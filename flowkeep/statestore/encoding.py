@@ -102,6 +102,29 @@ def _strict_key(key: Any, where: str) -> str:
     return _strict_text(key, f"a key of {where}")
 
 
+def same(one: Any, other: Any) -> bool:
+    """Return whether two plain values are one JSON value.
+
+    Unlike in Python, true is not 1. Unlike in JSON's text, 1.0 is 1 and 1e16 is
+    10000000000000000: jsonb gives back the one for the other.
+
+    Args:
+        one: Plain JSON types.
+        other: Plain JSON types.
+    """
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, float) and isinstance(other, int):
+        one, other = other, one
+    if isinstance(one, int) and isinstance(other, float):
+        return other.is_integer() and one == int(Decimal(repr(other)))
+    return bool(one == other)
+
+
 def lenient(value: Any) -> bytes:
     r"""Return JSON of any value, near enough for a record of what happened.
 

@@ -15,7 +15,7 @@ from flowkeep.statestore.session import Session
 Key = tuple[str, str, str, int]
 Known = MutableMapping[tuple[str, str], None]
 """Executions whose run and segment are known to exist."""
-_Locked = tuple[UUID, RunStatus, str]
+Locked = tuple[UUID, RunStatus, str]
 """Id, status and tenant of a run whose row is locked."""
 
 _RANK = {TaskStatus.PENDING: 0, TaskStatus.RUNNING: 1, TaskStatus.WAITING: 2}
@@ -54,7 +54,7 @@ async def record(
         # A run that was known is gone: it was deleted since.
         await adoption.ensure(session, [ref for ref in refs if _execution(ref) not in runs])
         runs = await _lock_runs(session, refs, durable=durable)
-    return await _write(session, batch, runs)
+    return await write(session, batch, runs)
 
 
 def remember(known: Known, attempts: Sequence[Attempt]) -> None:
@@ -96,7 +96,7 @@ def _execution(ref: RunRef) -> tuple[str, str]:
 
 async def _lock_runs(
     session: Session, refs: Sequence[RunRef], *, durable: bool
-) -> dict[tuple[str, str], _Locked]:
+) -> dict[tuple[str, str], Locked]:
     """Lock the runs of some executions; start those that are pending.
 
     Returns:
@@ -105,7 +105,7 @@ async def _lock_runs(
     ordered = list(refs)
     statement = LOCK_RUNS if durable else LOCK_RUNS_BEHIND
     found = await session.execute(statement, {"refs": adoption.as_json(ordered)})
-    runs: dict[tuple[str, str], _Locked] = {}
+    runs: dict[tuple[str, str], Locked] = {}
     started: set[UUID] = set()
     for row in found.all():
         ref, status = ordered[row.n], RunStatus(row.status)
@@ -130,11 +130,18 @@ async def start(session: Session, row: Mapping[str, Any], ref: RunRef) -> dict[s
     )
 
 
-async def _write(
+async def write(
     session: Session,
     batch: Sequence[Attempt],
-    runs: dict[tuple[str, str], _Locked],
+    runs: Mapping[tuple[str, str], Locked],
 ) -> int:
+    """Write attempts of locked runs; returns how many rows were written.
+
+    Args:
+        session: The transaction that holds the locks.
+        batch: One record per attempt.
+        runs: The runs by execution (namespace and Temporal's run id).
+    """
     rows: list[bytes] = []
     big: list[tuple[str, UUID, payloads.Packed | None]] = []
     for attempt in batch:

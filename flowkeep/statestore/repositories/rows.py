@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from flowkeep.contracts import Event, Pause, Run, RunSummary, Segment, Task
+from flowkeep.contracts import Event, Pause, Run, RunSummary, Segment, Task, TaskSummary
 from flowkeep.statestore.repositories import payloads
 from flowkeep.statestore.session import Session
 from flowkeep.statestore.tables import run, run_event, run_pause, run_segment, task
@@ -25,6 +25,8 @@ FULL = [*run.c, _newest]
 """All columns of a run and Temporal's id of its newest segment."""
 
 TASK = list(task.c)
+TASK_SUMMARY = [task.c[name] for name in TaskSummary.model_fields]
+"""The columns lists across runs select: no payload among them."""
 EVENT = [run_event.c[name] for name in Event.model_fields]
 PAUSE = [run_pause.c[name] for name in Pause.model_fields]
 SEGMENT = [run_segment.c[name] for name in Segment.model_fields]

@@ -1,29 +1,16 @@
-"""Tasks and their attempts."""
+"""Tasks and their attempts: what the recorder reports, and what callers add themselves."""
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, select, tuple_
-
-from flowkeep.contracts import Attempt, Page, Task
+from flowkeep.contracts import NO_EXECUTION, Attempt, NewTask, Task
 from flowkeep.errors import Forbidden, InvalidInput
-from flowkeep.statestore.repositories import inputs, recording
-from flowkeep.statestore.repositories.rows import TASK, tasks
-from flowkeep.statestore.session import Scope, Session
-from flowkeep.statestore.tables import task
+from flowkeep.statestore.repositories import inputs, recording, task_changes, task_insertion
+from flowkeep.statestore.repositories.task_finders import TaskFinders
 
 
-class Tasks:
-    """Tasks; see the Protocol `TaskRepository`.
-
-    Args:
-        scope: Where sessions come from.
-    """
-
-    def __init__(self, scope: Scope) -> None:
-        self._scope = scope
+class Tasks(TaskFinders):
+    """Tasks; see the Protocol `TaskRepository`."""
 
     async def upsert_attempts(self, tenant_id: str, attempts: Sequence[Attempt]) -> int:
         """Record attempts of one tenant; returns how many rows were written."""
@@ -31,101 +18,42 @@ class Tasks:
         for attempt in attempts:
             if attempt.run.tenant_id != tenant_id:
                 raise Forbidden(f"run {attempt.run.run_id} belongs to another tenant")
+            if attempt.run.temporal_run_id == NO_EXECUTION:
+                raise InvalidInput(
+                    f"activity {attempt.activity_id!r} names no Temporal execution",
+                    hint="tasks without one are written by insert, claim and update",
+                )
         if not attempts:
             return 0
         async with self._scope.write() as session:
             return await recording.record(session, attempts)
 
-    async def list_tasks(
-        self, tenant_id: str, run_id: UUID, limit: int = 100, cursor: str | None = None
-    ) -> Page[Task]:
-        """Return the highest attempt of each task, by (scheduled_at, key)."""
-        other = task.alias("other")
-        highest = task.c.attempt == (
-            select(func.max(other.c.attempt))
-            .where(
-                other.c.run_id == task.c.run_id,
-                other.c.temporal_run_id == task.c.temporal_run_id,
-                other.c.activity_id == task.c.activity_id,
-            )
-            .scalar_subquery()
-        )
-        order = (task.c.scheduled_at, task.c.temporal_run_id, task.c.activity_id)
-        statement = select(*TASK).where(*_of(tenant_id, run_id), highest).order_by(*order)
-        async with self._scope.read() as session:
-            if cursor is not None:
-                at = await _time_at(session, _of(tenant_id, run_id), cursor, highest)
-                statement = statement.where(tuple_(*order) > (at, *_key(cursor)))
-            return await _page(session, statement, tenant_id, limit)
+    async def insert(self, tenant_id: str, new: NewTask) -> Task:
+        """Add an attempt to a run, or return the one that was added before."""
+        inputs.tenant(tenant_id)
+        async with self._scope.write() as session:
+            stored, _ = await task_insertion.insert(session, tenant_id, new)
+            return stored
 
-    async def list_attempts(
+    async def claim(
         self,
         tenant_id: str,
         run_id: UUID,
-        activity_id: str | None = None,
+        name: str,
+        index: int = -1,
         *,
-        temporal_run_id: str | None = None,
-        limit: int = 100,
-        cursor: str | None = None,
-    ) -> Page[Task]:
-        """Return every attempt, by (temporal_run_id, activity_id, attempt)."""
-        order = (task.c.temporal_run_id, task.c.activity_id, task.c.attempt)
-        statement = select(*TASK).where(*_of(tenant_id, run_id)).order_by(*order)
-        if activity_id is not None:
-            statement = statement.where(task.c.activity_id == activity_id)
-        if temporal_run_id is not None:
-            statement = statement.where(task.c.temporal_run_id == temporal_run_id)
-        if cursor is not None:
-            key, _, number = cursor.rpartition("/")
-            if not number.isdecimal() or len(number) > 9:
-                raise _bad_cursor(cursor)
-            statement = statement.where(tuple_(*order) > (*_key(key), int(number)))
-        async with self._scope.read() as session:
-            return await _page(session, statement, tenant_id, limit)
+        worker: str | None = None,
+        timeout_seconds: float | None = None,
+    ) -> tuple[Task, bool]:
+        """Take a task for oneself: of all who ask, the first one gets True."""
+        inputs.tenant(tenant_id)
+        new = task_insertion.claimed(run_id, name, index, worker, timeout_seconds)
+        async with self._scope.write() as session:
+            return await task_insertion.insert(session, tenant_id, new, claim=True)
 
-
-def _of(tenant_id: str, run_id: UUID) -> list[ColumnElement[bool]]:
-    return [
-        task.c.run_id == inputs.run_id(run_id),
-        task.c.tenant_id == inputs.tenant(tenant_id),
-    ]
-
-
-def _key(cursor: str) -> tuple[str, str]:
-    """Split `Task.key`; activity ids may hold slashes, Temporal's run ids do not."""
-    temporal_run_id, _, activity_id = cursor.partition("/")
-    if not temporal_run_id or not activity_id or "\x00" in cursor:
-        raise _bad_cursor(cursor)
-    return temporal_run_id, activity_id
-
-
-def _bad_cursor(cursor: str) -> InvalidInput:
-    return InvalidInput(
-        f"cursor {cursor[:100]!r} names no task of this run",
-        hint="pass the key of the last row of the page before",
-    )
-
-
-async def _time_at(
-    session: Session, where: list[ColumnElement[bool]], cursor: str, highest: ColumnElement[bool]
-) -> datetime:
-    temporal_run_id, activity_id = _key(cursor)
-    found = await session.execute(
-        select(task.c.scheduled_at).where(
-            *where,
-            task.c.temporal_run_id == temporal_run_id,
-            task.c.activity_id == activity_id,
-            highest,
-        )
-    )
-    at: datetime | None = found.scalar_one_or_none()
-    if at is None:
-        raise _bad_cursor(cursor)
-    return at
-
-
-async def _page(session: Session, statement: Select[Any], tenant_id: str, limit: int) -> Page[Task]:
-    limit = inputs.page_limit(limit)
-    found = (await session.execute(statement.limit(limit + 1))).mappings().all()
-    data = await tasks(session, tenant_id, [dict(row) for row in found[:limit]])
-    return Page(data=data, limit=limit, has_more=len(found) > limit)
+    async def update(self, tenant_id: str, task: Task) -> Task:
+        """Bring an attempt to the content of a record that was read and changed."""
+        if task.tenant_id != inputs.tenant(tenant_id):
+            raise Forbidden(f"run {task.run_id} belongs to another tenant")
+        async with self._scope.write() as session:
+            return await task_changes.change(session, tenant_id, task)

@@ -86,10 +86,12 @@ Index(
     task.c.attempt,
     postgresql_where=sql("status NOT IN ('succeeded', 'skipped')"),
 )
+# In the order of their finders up to the run: what is left to sort is one run's.
 Index(
     "task_by_external_id_ix",
     task.c.tenant_id,
     task.c.external_id,
+    task.c.run_id,
     postgresql_where=sql("external_id IS NOT NULL"),
 )
 Index("task_by_child_run_ix", task.c.child_run_id, postgresql_where=sql("child_run_id IS NOT NULL"))
@@ -97,11 +99,13 @@ Index(
     "task_retry_ix",
     task.c.tenant_id,
     task.c.next_retry_at,
+    task.c.run_id,
     postgresql_where=sql("next_retry_at IS NOT NULL"),
 )
 Index(
     "task_deadline_ix",
     task.c.tenant_id,
     task.c.deadline_at,
+    task.c.run_id,
     postgresql_where=sql(f"({OPEN}) AND deadline_at IS NOT NULL"),
 )

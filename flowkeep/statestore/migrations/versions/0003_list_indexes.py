@@ -54,8 +54,8 @@ ONLINE = {
         IS NOT NULL
     """,
     "task_by_external_id_ix": """
-        CREATE INDEX CONCURRENTLY task_by_external_id_ix ON task (tenant_id, external_id) WHERE
-        external_id IS NOT NULL
+        CREATE INDEX CONCURRENTLY task_by_external_id_ix ON task (tenant_id, external_id,
+        run_id) WHERE external_id IS NOT NULL
     """,
     "task_by_status_ix": """
         CREATE INDEX CONCURRENTLY task_by_status_ix ON task (tenant_id, status, updated_at,
@@ -63,12 +63,12 @@ ONLINE = {
         'skipped')
     """,
     "task_deadline_ix": """
-        CREATE INDEX CONCURRENTLY task_deadline_ix ON task (tenant_id, deadline_at) WHERE
-        (status IN ('pending', 'running', 'waiting')) AND deadline_at IS NOT NULL
+        CREATE INDEX CONCURRENTLY task_deadline_ix ON task (tenant_id, deadline_at, run_id)
+        WHERE (status IN ('pending', 'running', 'waiting')) AND deadline_at IS NOT NULL
     """,
     "task_retry_ix": """
-        CREATE INDEX CONCURRENTLY task_retry_ix ON task (tenant_id, next_retry_at) WHERE
-        next_retry_at IS NOT NULL
+        CREATE INDEX CONCURRENTLY task_retry_ix ON task (tenant_id, next_retry_at, run_id)
+        WHERE next_retry_at IS NOT NULL
     """,
     "payload_ref_by_hash_ix": """
         CREATE INDEX CONCURRENTLY payload_ref_by_hash_ix ON payload_ref (tenant_id, hash)
