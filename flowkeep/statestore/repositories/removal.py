@@ -9,7 +9,7 @@ from uuid import UUID
 
 from flowkeep.contracts import StateType
 from flowkeep.contracts.retention import Removed
-from flowkeep.statestore.repositories import arguments
+from flowkeep.statestore.repositories import arguments, rollups
 from flowkeep.statestore.session import Session
 
 # Conditions of what goes with runs. Counting and deleting both read them, so they cannot
@@ -104,8 +104,8 @@ _SHARED = {
 async def remove(session: Session, tenant_id: str, run_ids: Sequence[UUID]) -> Removed:
     """Delete runs of one tenant with everything that is theirs alone.
 
-    Neither tombstone nor archive line is written: the caller says why they go. Labels marked as
-    archived stay.
+    They stay counted in the statistics. Neither tombstone nor archive line is written: the caller
+    says why they go. Labels marked as archived stay.
 
     Args:
         session: The transaction that holds the locks of these runs.
@@ -114,6 +114,7 @@ async def remove(session: Session, tenant_id: str, run_ids: Sequence[UUID]) -> R
     """
     if not run_ids:
         return Removed()
+    await rollups.note_gone(session, run_ids)
     bound = _bound(tenant_id, run_ids)
     gone: dict[str, int] = {}
     for name, (table, condition) in _ROWS.items():

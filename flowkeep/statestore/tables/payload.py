@@ -3,7 +3,6 @@
 from sqlalchemy import (
     BigInteger,
     Column,
-    ForeignKey,
     ForeignKeyConstraint,
     Index,
     PrimaryKeyConstraint,
@@ -30,7 +29,7 @@ payload = Table(
 payload_ref = Table(
     "payload_ref",
     metadata,
-    Column("run_id", Uuid, ForeignKey("run.id"), nullable=False),
+    Column("run_id", Uuid, nullable=False),
     Column("hash", BYTEA, nullable=False),
     text("tenant_id"),
     PrimaryKeyConstraint("run_id", "hash"),
