@@ -1,20 +1,33 @@
 """Every public method, called with a foreign tenant: nothing is seen, nothing is changed."""
 
 import inspect
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
 import pytest
 
-from flowkeep.contracts import Run, Source, StateType
+from flowkeep.contracts import (
+    NewTask,
+    PauseRequest,
+    Run,
+    Source,
+    StateType,
+    Task,
+    TaskKey,
+    TaskStatus,
+)
 from flowkeep.errors import Forbidden, InvalidInput, NotFound
 from flowkeep.statestore import Store
-from tests.statestore.records import OTHER, TENANT, at, attempt, new_run, ref_of, running
+from tests.statestore.records import OTHER, TENANT, at, attempt, new_id, new_run, ref_of, running
 
 ABSENT = "absent"
 """The answer of reads that find nothing, in their own form."""
+CHILD = new_id()
 
 
-def calls(store: Store, run: Run, key: str, reference: dict[str, str]) -> dict[str, Any]:
+def calls(
+    store: Store, run: Run, task: Task, key: str, reference: dict[str, str]
+) -> dict[str, Any]:
     """Return, by method, a call with the foreign tenant and what must come of it."""
     runs, tasks, state, secrets = store.runs, store.tasks, store.state, store.secrets
     ref = ref_of(run, temporal_run_id=run.temporal_run_id)
@@ -26,6 +39,17 @@ def calls(store: Store, run: Run, key: str, reference: dict[str, str]) -> dict[s
         "runs.get_run_by_id": (runs.get_run_by_id(OTHER, None, run.id), ABSENT),
         "runs.get_paginated_runs": (runs.get_paginated_runs(OTHER), ABSENT),
         "runs.find_by_workflow_id": (runs.find_by_workflow_id(OTHER, run.workflow_id), ABSENT),
+        "runs.list_by_owner": (runs.list_by_owner(OTHER, "ana"), ABSENT),
+        "runs.list_by_status": (runs.list_by_status(OTHER, run.status), ABSENT),
+        "runs.find_by_definition": (
+            runs.find_by_definition(OTHER, cast("UUID", run.definition_id)),
+            ABSENT,
+        ),
+        "runs.find_by_parent": (
+            runs.find_by_parent(OTHER, cast("UUID", run.parent_run_id)),
+            ABSENT,
+        ),
+        "runs.find_paused": (runs.find_paused(OTHER), ABSENT),
         "runs.list_events": (runs.list_events(OTHER, run.id), ABSENT),
         "runs.list_segments": (runs.list_segments(OTHER, run.id), ABSENT),
         "runs.list_pauses": (runs.list_pauses(OTHER, run.id), ABSENT),
@@ -48,6 +72,17 @@ def calls(store: Store, run: Run, key: str, reference: dict[str, str]) -> dict[s
             Forbidden,
         ),
         "tasks.upsert_attempts": (tasks.upsert_attempts(OTHER, [attempt(ref, "2")]), Forbidden),
+        "tasks.insert": (tasks.insert(OTHER, NewTask(run_id=run.id, task_name="t")), Forbidden),
+        "tasks.claim": (tasks.claim(OTHER, run.id, "t"), Forbidden),
+        "tasks.update": (tasks.update(OTHER, task.evolve(tenant_id=OTHER)), Forbidden),
+        "tasks.get": (tasks.get(OTHER, task.ref), NotFound),
+        "tasks.list": (tasks.list(OTHER, status=task.status), ABSENT),
+        "tasks.find_by_name": (tasks.find_by_name(OTHER, run.id, task.task_name), ABSENT),
+        "tasks.find_by_external_id": (tasks.find_by_external_id(OTHER, "job-1"), ABSENT),
+        "tasks.find_by_child_run": (tasks.find_by_child_run(OTHER, CHILD), ABSENT),
+        "tasks.find_pending_retries": (tasks.find_pending_retries(OTHER, at(10**6)), ABSENT),
+        "tasks.find_overdue": (tasks.find_overdue(OTHER, at(10**6)), ABSENT),
+        "tasks.find_timed_out": (tasks.find_timed_out(OTHER, at(0)), ABSENT),
         "tasks.list_tasks": (tasks.list_tasks(OTHER, run.id), ABSENT),
         "tasks.list_attempts": (tasks.list_attempts(OTHER, run.id), ABSENT),
         "state.get_arguments": (state.get_arguments(OTHER, run.id), NotFound),
@@ -73,8 +108,22 @@ def _failed() -> Any:
 
 async def test_no_method_reaches_over_the_border(store: Store) -> None:
     """Reads of a foreign tenant are absent, writes forbidden, and the owner's rows unchanged."""
-    run, ref = await running(store, arguments={"a": 1})
-    await store.system.record([attempt(ref)])
+    run, ref = await running(
+        store,
+        arguments={"a": 1},
+        owner="ana",
+        definition_id=new_id(),
+        parent_run_id=new_id(),
+    )
+    await store.runs.set_waiting(TENANT, run.id, pause=PauseRequest(paused=True))
+    # One that every finder of tasks would find.
+    overdue = {"status": TaskStatus.RUNNING, "deadline_at": at(9), "next_retry_at": at(9)}
+    late = attempt(ref, "3", external_id="job-1", child_run_id=CHILD, **overdue)
+    await store.system.record([attempt(ref), late])
+    await store.system.record([attempt(ref, "4", status=TaskStatus.TIMED_OUT)])
+    task = await store.tasks.get(
+        TENANT, TaskKey(run_id=run.id, temporal_run_id=ref.temporal_run_id, activity_id="3")
+    )
     await store.state.save_state(TENANT, "key", {"a": 1})
     reference = await store.secrets.put(TENANT, "secret")
 
@@ -89,7 +138,7 @@ async def test_no_method_reaches_over_the_border(store: Store) -> None:
         ]
 
     before = await everything()
-    known = calls(store, await store.runs.get(TENANT, run.id), "key", reference)
+    known = calls(store, await store.runs.get(TENANT, run.id), task, "key", reference)
     public = {
         f"{noun}.{name}"
         for noun in ("runs", "tasks", "state", "secrets")
