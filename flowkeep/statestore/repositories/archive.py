@@ -1,9 +1,29 @@
 """Runs that move to object storage and back."""
 
 from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID
 
-from flowkeep.statestore.session import Scope
+from flowkeep.contracts import Page
+from flowkeep.contracts.archive import (
+    ArchiveProgress,
+    Bundle,
+    BundleCheck,
+    BundleDeletion,
+    BundleStatus,
+)
+from flowkeep.errors import InvalidInput
+from flowkeep.statestore.archive import bundles, deleting, publishing, verifying
+from flowkeep.statestore.archive.choice import Position
+from flowkeep.statestore.archive.choice import Scope as Wanted
+from flowkeep.statestore.repositories import inputs
+from flowkeep.statestore.session import EngineScope, Scope
 from flowkeep.storage import Storage
+
+MOST_RUNS = 20_000
+"""Runs per bundle when nobody says otherwise."""
+_MOST = 1_000_000_000
+OnProgress = Callable[[ArchiveProgress], None]
 
 
 class Archive:
@@ -17,3 +37,125 @@ class Archive:
     def __init__(self, scope: Scope, storage: Callable[[], Storage]) -> None:
         self._scope = scope
         self._storage = storage
+
+    async def publish(
+        self,
+        tenant_id: str,
+        before: datetime,
+        *,
+        app_id: str | None = None,
+        definition_id: UUID | None = None,
+        max_runs_per_bundle: int = MOST_RUNS,
+        limit: int | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> list[Bundle]:
+        """Write bundles of ended runs; see the Protocol."""
+        scope, storage = self._own_transactions("publish"), self._storage()
+        wanted = Wanted(
+            inputs.tenant(tenant_id),
+            _before(before),
+            None if app_id is None else inputs.name(app_id, "app_id"),
+            None if definition_id is None else inputs.run_id(definition_id, "definition_id"),
+        )
+        _most(max_runs_per_bundle, "max_runs_per_bundle")
+        if limit is not None:
+            _most(limit, "limit")
+        await publishing.clear(scope, storage, wanted.tenant_id)
+        done: list[Bundle] = []
+        runs = 0
+        after: Position | None = None
+        while limit is None or runs < limit:
+            most = max_runs_per_bundle if limit is None else min(max_runs_per_bundle, limit - runs)
+            found = await publishing.publish_next(scope, storage, wanted, after, most)
+            if found is None:
+                break
+            bundle, after = found
+            done.append(bundle)
+            runs += bundle.runs
+            if on_progress is not None:
+                on_progress(ArchiveProgress(step="published", bundle_id=bundle.id, runs=runs))
+        return done
+
+    async def verify(self, tenant_id: str, bundle_id: UUID) -> BundleCheck:
+        """Read a bundle back and compare it with the ledger; see the Protocol."""
+        scope = self._own_transactions("verify")
+        bundle_id = inputs.run_id(bundle_id, "bundle_id")
+        return await verifying.verify(scope, self._storage(), inputs.tenant(tenant_id), bundle_id)
+
+    async def delete(
+        self, tenant_id: str, bundle_id: UUID, *, on_progress: OnProgress | None = None
+    ) -> BundleDeletion:
+        """Take the rows of a verified bundle's runs out of the tables; see the Protocol."""
+        scope = self._own_transactions("delete")
+        bundle_id = inputs.run_id(bundle_id, "bundle_id")
+
+        def told(runs: int) -> None:
+            if on_progress is not None:
+                on_progress(ArchiveProgress(step="deleted", bundle_id=bundle_id, runs=runs))
+
+        return await deleting.delete(
+            scope, self._storage(), inputs.tenant(tenant_id), bundle_id, told
+        )
+
+    async def get(self, tenant_id: str, bundle_id: UUID) -> Bundle:
+        """Return a bundle, or raise NotFound."""
+        async with self._scope.read() as session:
+            return await bundles.get(
+                session, inputs.tenant(tenant_id), inputs.run_id(bundle_id, "bundle_id")
+            )
+
+    async def list(
+        self,
+        tenant_id: str,
+        *,
+        status: BundleStatus | str | None = None,
+        limit: int = 20,
+        last_id: UUID | None = None,
+    ) -> Page[Bundle]:
+        """Return bundles, newest first."""
+        async with self._scope.read() as session:
+            return await bundles.page(
+                session,
+                inputs.tenant(tenant_id),
+                _status(status),
+                inputs.page_limit(limit),
+                None if last_id is None else inputs.run_id(last_id, "last_id"),
+            )
+
+    async def discard(self, tenant_id: str, bundle_id: UUID) -> None:
+        """Remove a bundle that no archived run needs."""
+        scope = self._own_transactions("discard")
+        bundle_id = inputs.run_id(bundle_id, "bundle_id")
+        await publishing.discard(scope, self._storage(), inputs.tenant(tenant_id), bundle_id)
+
+    def _own_transactions(self, action: str) -> EngineScope:
+        """Return the scope of methods that cannot be part of somebody else's transaction."""
+        if not isinstance(self._scope, EngineScope):
+            raise InvalidInput(
+                f"archive.{action} makes transactions of its own",
+                hint="call it on the store, not inside `transaction()` or `using()`",
+            )
+        return self._scope
+
+
+def _before(before: datetime) -> datetime:
+    checked = inputs.instant(before, "before")
+    if checked is None:
+        raise InvalidInput("before is None", hint="name the time until which runs are archived")
+    return checked
+
+
+def _most(value: int, field: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _MOST:
+        raise InvalidInput(f"{field} is {value!r}", hint=f"use 1 to {_MOST}")
+    return value
+
+
+def _status(status: BundleStatus | str | None) -> BundleStatus | None:
+    try:
+        return None if status is None else BundleStatus(status)
+    except ValueError:
+        raise InvalidInput(
+            f"bundle status {str(status)[:80]!r} is not known",
+            hint=f"use one of {', '.join(BundleStatus)}",
+        ) from None
