@@ -2,9 +2,10 @@
 
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 import psycopg
@@ -14,8 +15,12 @@ from benchmarks._ledger_rows import APPS, DEFINITIONS, TENANTS, Population, defi
 from benchmarks._support import say
 
 SCHEMA = "flowkeep"
-TABLES = ["run", "run_label", "task", "run_event", "run_segment", "state_entry"]
-BUILD = {"maintenance_work_mem": "1GB", "max_parallel_maintenance_workers": "2"}
+STREAMS = [["run"], ["task"], ["run_label", "run_event", "run_segment", "state_entry"]]
+"""Tables, as they are copied side by side."""
+TABLES = [table for stream in STREAMS for table in stream]
+BUILDERS = 2
+"""Indexes that are built side by side: one per core of a small machine."""
+_BUILD = {"maintenance_work_mem": "1GB", "max_parallel_maintenance_workers": "0"}
 
 # Keys that other tables hold on these are put off, too.
 _CONSTRAINTS = """
@@ -58,28 +63,45 @@ def fill(url: str, population: Population) -> Filled:
         psycopg.Error: If the server refuses; the ledger is of no use then.
     """
     began = time.monotonic()
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"SET search_path = {SCHEMA}")
-        for name, value in BUILD.items():
-            connection.execute(f"SET {name} = '{value}'")
-        with connection.transaction():
-            later = list(_put_off(connection))
-            # Rows that are copied into a table truncated in the same transaction are not logged
-            # (wal_level = minimal), and can be frozen at once.
-            connection.execute(f"TRUNCATE {', '.join(TABLES)}")
-            _copy(connection, population)
-            _write_definitions(connection, population)
-        copied = time.monotonic()
-        for number, statement in enumerate(later, 1):
-            say(f"  {number} of {len(later)}: {statement[:100]}")
-            connection.execute(statement)
+    with _connection(url) as connection, connection.transaction():
+        later = _put_off(connection)
+    with ThreadPoolExecutor(len(STREAMS)) as pool:
+        _all(pool, _copy, [(url, population, stream) for stream in STREAMS])
+    with _connection(url) as connection:
+        _write_definitions(connection, population)
+    copied = time.monotonic()
+    with ThreadPoolExecutor(BUILDERS) as pool:
+        for statements in later:
+            _all(pool, _run, [(url, statement) for statement in statements])
+    with _connection(url) as connection:
         connection.execute("ANALYZE")
         connection.execute("CHECKPOINT")
     return Filled(copied - began, time.monotonic() - copied)
 
 
-def _put_off(connection: psycopg.Connection) -> Iterator[str]:
-    """Drop keys and indexes; yield the statements that bring them back, in their order."""
+def _connection(url: str) -> psycopg.Connection:
+    connection = psycopg.connect(url, autocommit=True)
+    connection.execute(f"SET search_path = {SCHEMA}")
+    for name, value in _BUILD.items():
+        connection.execute(f"SET {name} = '{value}'")
+    return connection
+
+
+def _all(pool: ThreadPoolExecutor, what: Callable[..., None], calls: list[tuple[Any, ...]]) -> None:
+    for done in [pool.submit(what, *arguments) for arguments in calls]:
+        done.result()
+
+
+def _run(url: str, statement: str) -> None:
+    began = time.monotonic()
+    with _connection(url) as connection:
+        connection.execute(statement)
+    if (took := time.monotonic() - began) > 5:
+        say(f"  {took:.0f} s: {statement[:80]}")
+
+
+def _put_off(connection: psycopg.Connection) -> list[list[str]]:
+    """Drop keys and indexes; return the statements that bring them back, in groups by order."""
     tables = {"tables": TABLES}
     constraints = connection.execute(_CONSTRAINTS, tables).fetchall()
     indexes = connection.execute(_INDEXES, tables).fetchall()
@@ -87,40 +109,33 @@ def _put_off(connection: psycopg.Connection) -> Iterator[str]:
         connection.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
     for name, _ in indexes:
         connection.execute(f"DROP INDEX {name}")
-    yield from (
-        f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}"
-        for table, name, definition in constraints
-        if not definition.startswith("FOREIGN")
-    )
-    yield from (definition for _, definition in indexes)
-    yield from (
-        f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}"
-        for table, name, definition in constraints
-        if definition.startswith("FOREIGN")
-    )
+    keys: list[str] = []
+    foreign: list[str] = []
+    for table, name, definition in constraints:
+        group = foreign if definition.startswith("FOREIGN") else keys
+        group.append(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
+    return [keys, [definition for _, definition in indexes], foreign]
 
 
-def _copy(connection: psycopg.Connection, population: Population) -> None:
-    """Copy chunk by chunk; the next chunk is made while one is sent."""
+def _copy(url: str, population: Population, tables: list[str]) -> None:
+    """Copy the rows of some tables in one transaction.
 
-    def prepared() -> Iterator[tuple[int, list[tuple[str, list[str], bytes]]]]:
+    What is copied into a table truncated in the same transaction is not logged (`wal_level` is
+    minimal), and is frozen at once.
+    """
+    done = 0
+    with _connection(url) as connection, connection.transaction():
+        connection.execute(f"TRUNCATE {', '.join(tables)}")
         for number, chunk in enumerate(population.chunks(), 1):
-            yield number, [(t, frame.columns, _csv(frame)) for t, frame in chunk.tables()]
-
-    chunks = prepared()
-    with ThreadPoolExecutor(1) as ahead:
-        coming = ahead.submit(next, chunks, None)
-        while (ready := coming.result()) is not None:
-            coming = ahead.submit(next, chunks, None)
-            number, tables = ready
-            for table, columns, data in tables:
+            for table, frame in chunk.tables(tables):
+                done += len(frame)
                 statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv, FREEZE)").format(
-                    sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
+                    sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, frame.columns))
                 )
                 with connection.cursor().copy(statement) as copy:
-                    copy.write(data)
+                    copy.write(_csv(frame))
             if number % 10 == 0:
-                say(f"  {min(number * 100_000, population.runs):,} runs copied")
+                say(f"  {done:,} rows of {', '.join(tables)}")
 
 
 def _csv(frame: pl.DataFrame) -> bytes:

@@ -147,15 +147,19 @@ class Chunk:
             tasks=pl.when(begun).then(TASKS).otherwise(0),
         )
 
-    def tables(self) -> Iterator[tuple[str, pl.DataFrame]]:
-        """Yield rows by table, runs first."""
-        yield "run", self.rows
-        yield "run_label", self.labels
-        if len(self.detailed):
-            yield "task", self.tasks
-            yield "run_event", self.events
-            yield "run_segment", self.segments
-            yield "state_entry", self.arguments
+    def tables(self, wanted: Sequence[str]) -> Iterator[tuple[str, pl.DataFrame]]:
+        """Yield the rows of the tables that have any."""
+        makers = {
+            "run": "rows",
+            "run_label": "labels",
+            "task": "tasks",
+            "run_event": "events",
+            "run_segment": "segments",
+            "state_entry": "arguments",
+        }
+        for table in wanted:
+            if table in ("run", "run_label") or len(self.detailed):
+                yield table, getattr(self, makers[table])
 
     @property
     def rows(self) -> pl.DataFrame:

@@ -19,7 +19,7 @@ from flowkeep.local_engine.files import FolderLock, private_folder
 from flowkeep.local_engine.postgres import PostgresServer
 from flowkeep.statestore import migrate
 
-VERSION = 1
+VERSION = 2
 """Of the rows: another one is filled anew."""
 BYTES_PER_RUN = 3_600
 """What a run and its share of all else takes on disk, indexes and a margin for sorts included."""
