@@ -6,6 +6,7 @@ from typing import Any
 from temporalio import activity
 
 from flowkeep.activities.base import ActivitiesInterface
+from flowkeep.storage.names import safe_segment
 
 
 class MapActivities(ActivitiesInterface):
@@ -48,4 +49,4 @@ def read_map_results(storage: Any, tenant_id: str, reference: str) -> Iterator[A
 
 
 def _prefix(tenant_id: str, reference: str) -> str:
-    return f"{tenant_id}/maps/{reference}"
+    return f"{safe_segment(tenant_id)}/maps/{reference}"

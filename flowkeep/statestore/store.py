@@ -45,7 +45,11 @@ class Repositories:
     """
 
     def __init__(
-        self, scope: Scope, keyring: Callable[[], Keyring], archive: Callable[[], Storage]
+        self,
+        scope: Scope,
+        keyring: Callable[[], Keyring],
+        archive: Callable[[], Storage],
+        files: Callable[[], Storage],
     ) -> None:
         self.runs = Runs(scope)
         self.tasks = Tasks(scope)
@@ -57,7 +61,7 @@ class Repositories:
         self.statistics = Statistics(scope)
         self.state = State(scope)
         self.secrets = Secrets(scope, keyring)
-        self.system = System(scope, keyring)
+        self.system = System(scope, keyring, archive, files)
 
 
 class Transaction(Repositories):
@@ -73,8 +77,9 @@ class Transaction(Repositories):
         schema_name: str,
         keyring: Callable[[], Keyring],
         archive: Callable[[], Storage],
+        files: Callable[[], Storage],
     ) -> None:
-        super().__init__(BoundScope(connection, schema_name), keyring, archive)
+        super().__init__(BoundScope(connection, schema_name), keyring, archive, files)
         self.connection = connection
 
 
@@ -100,7 +105,7 @@ class Store(Repositories):
         self._scope = EngineScope(factory, self._schema_name)
         self._settings = settings
         self._owns_engine = owns_engine
-        super().__init__(self._scope, self._keyring, self._archive_storage)
+        super().__init__(self._scope, self._keyring, self._archive_storage, self._file_storage)
 
     @classmethod
     def lazy(cls, settings: Settings, *, database_url: str | None = None) -> Self:
@@ -121,8 +126,17 @@ class Store(Repositories):
     def _archive_storage(self) -> Storage:
         return Storage(self._settings.storage.place_of_archive())
 
+    def _file_storage(self) -> Storage:
+        return Storage(self._settings.storage.url)
+
     def _bind(self, connection: AsyncConnection) -> Transaction:
-        return Transaction(connection, self._schema_name, self._keyring, self._archive_storage)
+        return Transaction(
+            connection,
+            self._schema_name,
+            self._keyring,
+            self._archive_storage,
+            self._file_storage,
+        )
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:

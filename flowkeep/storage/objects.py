@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _MULTIPART_FROM = 16 * 1024 * 1024
 _CHUNK = 8 * 1024 * 1024
+_READ_AHEAD = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,26 @@ class Storage:
             for piece in obstore.get(self._store, key).stream(min_chunk_size=_CHUNK):
                 yield bytes(piece)
 
+    @contextmanager
+    def reading(self, key: str) -> Iterator[IO[bytes]]:
+        """Open an object for reading pieces of it; only those travel.
+
+        Args:
+            key: Which one.
+
+        Raises:
+            NotFound: If there is no such object.
+            SourceUnavailable: If the store cannot be reached now; the file's methods raise it too.
+        """
+        import obstore
+
+        from flowkeep.storage.pieces import Pieces
+
+        with self._translated(f"read {key}"):
+            file = obstore.open_reader(self._store, key, buffer_size=_READ_AHEAD)
+        with Pieces(file, lambda: self._translated(f"read {key}")) as pieces:
+            yield pieces
+
     def download(self, key: str, file: IO[bytes]) -> None:
         """Copy an object into an open local file and go back to the file's beginning.
 
@@ -198,6 +219,25 @@ class Storage:
                 obstore.delete(self._store, key)
         except NotFound:
             pass
+
+    def delete_folder(self, prefix: str) -> int:
+        """Delete all objects under a folder; returns how many there were.
+
+        Raises:
+            ValueError: If the folder is the whole storage.
+            SourceUnavailable: If the store cannot be reached now; some objects may be gone.
+        """
+        import obstore
+
+        if not prefix.strip("/"):
+            raise ValueError("a folder to delete has a name")
+        deleted = 0
+        with self._translated(f"delete {prefix}"):
+            for batch in obstore.list(self._store, prefix):
+                keys = [meta["path"] for meta in batch]
+                obstore.delete(self._store, keys)
+                deleted += len(keys)
+        return deleted
 
     def check_writable(self, prefix: str = "") -> None:
         """Write and delete a probe object.

@@ -8,12 +8,13 @@ import pytest
 
 from flowkeep.errors import ConfigurationError, Incomplete, InvalidInput, NotFound
 from flowkeep.extraction.metadata.extraction import MetadataExtraction
-from flowkeep.extraction.metadata.keys import RunLocation, database_hash, safe_segment
+from flowkeep.extraction.metadata.keys import RunLocation, database_hash
 from flowkeep.extraction.metadata.kinds import KINDS
 from flowkeep.extraction.metadata.transform import Transformer
 from flowkeep.extraction.metadata.verify import verify_manifest
 from flowkeep.extraction.options import ExtractionOptions
 from flowkeep.storage import Storage
+from flowkeep.storage.names import safe_segment
 from tests.extraction.support import entities, extract, extraction_of, run
 
 

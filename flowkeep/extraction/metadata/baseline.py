@@ -23,9 +23,10 @@ from flowkeep.extraction.metadata.baseline_entry import (
     newest_snapshot,
     superseded,
 )
-from flowkeep.extraction.metadata.keys import RunLocation, safe_segment
+from flowkeep.extraction.metadata.keys import RunLocation
 from flowkeep.extraction.options import ExtractionOptions
 from flowkeep.storage import Storage, StoredObject
+from flowkeep.storage.names import safe_segment
 
 NO_BASE = "there is no earlier complete run of this scope"
 

@@ -7,9 +7,10 @@ from typing import Any
 from flowkeep.contracts.extraction import PartInfo
 from flowkeep.errors import NotFound
 from flowkeep.extraction.metadata.comparison import Comparison
-from flowkeep.extraction.metadata.keys import RunLocation, database_hash, safe_segment
+from flowkeep.extraction.metadata.keys import RunLocation, database_hash
 from flowkeep.extraction.metadata.parts import PartWriter, delete_others, read_tables
 from flowkeep.storage import Storage
+from flowkeep.storage.names import safe_segment
 
 
 def changes_folder(location: RunLocation, kind: str, database: str) -> str:

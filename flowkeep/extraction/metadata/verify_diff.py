@@ -6,10 +6,10 @@ from typing import Any
 from flowkeep.contracts.extraction import ScopeDiff
 from flowkeep.errors import Incomplete, NotFound
 from flowkeep.extraction.metadata.changes import count_changes
-from flowkeep.extraction.metadata.keys import safe_segment
 from flowkeep.extraction.metadata.manifest_file import read_manifest
 from flowkeep.extraction.metadata.scope_diff import Side, compare_scopes, total
 from flowkeep.storage import Storage
+from flowkeep.storage.names import safe_segment
 
 _COUNTS = ("added", "changed", "unchanged")
 

@@ -5,11 +5,13 @@ from typing import Protocol
 
 from flowkeep.contracts import (
     Attempt,
+    Page,
     PauseRequest,
     Run,
     RunRef,
     SegmentClose,
 )
+from flowkeep.contracts.erasure import Erased
 from flowkeep.contracts.rotation import KeyUse, Rotation
 
 
@@ -71,5 +73,48 @@ class SystemRepository(Protocol):
             ConfigurationError: If stored secrets need a key that is not configured; names the key
                 ids. Nothing was changed.
             InvalidInput: If the batch size does not fit.
+        """
+        ...
+
+    async def list_tenants(self, *, limit: int = 100, after: str | None = None) -> Page[str]:
+        """Return the names of tenants that have anything in the ledger, in its order.
+
+        Args:
+            limit: Page size, 1 to 100.
+            after: The name that the page before ended with.
+        """
+        ...
+
+    async def erase_tenant(
+        self,
+        tenant_id: str,
+        *,
+        batch_size: int = 200,
+        dry_run: bool = False,
+        force: bool = False,
+        despite_hold: bool = False,
+        keep_files: bool = False,
+        on_progress: Callable[[Erased], None] | None = None,
+    ) -> Erased:
+        """Remove everything of a tenant: rows in every table, archived runs, stored files.
+
+        Every batch is one short transaction; stopped anywhere, the next call does the rest. What
+        stays for a while is a tombstone per run, an id and the tenant's name, so that late records
+        do not bring a run back. Whoever still starts runs for the tenant is to be stopped before.
+
+        Args:
+            tenant_id: The tenant; one that has nothing is fine.
+            batch_size: Rows per transaction, 1 to 10,000.
+            dry_run: Only count; the counts equal what the same call would remove.
+            force: Take open runs too. Their executions in Temporal are not ended:
+                `WorkflowClient.erase_tenant` does that.
+            despite_hold: Take runs under a legal hold too.
+            keep_files: Leave alone what runs stored as files.
+            on_progress: Called after each batch with what is gone so far.
+
+        Raises:
+            Conflict: If runs are open or under a legal hold, if archived runs lie in another
+                place than this process is configured for, or if the tenant's folder of files
+                is not its own. What was found before the first change changed nothing.
         """
         ...

@@ -21,23 +21,32 @@ from flowkeep.statestore import encoding
 from flowkeep.statestore.keyring import Keyring
 from flowkeep.statestore.repositories import adoption, inputs, moves, recording
 from flowkeep.statestore.repositories.changes import change, lock
+from flowkeep.statestore.repositories.erasure import TenantErasure
 from flowkeep.statestore.repositories.outcome import Outcome, is_paused, open_pause, settle
-from flowkeep.statestore.repositories.rotation import KeyRotation
 from flowkeep.statestore.repositories.rows import full_run
 from flowkeep.statestore.session import Scope, Session
 from flowkeep.statestore.tables import run_segment
+from flowkeep.storage import Storage
 
 
-class System(KeyRotation):
+class System(TenantErasure):
     """Forms without a tenant; see the Protocol `SystemRepository`.
 
     Args:
         scope: Where sessions come from.
         keyring: Gives the keys of secrets when they are needed.
+        archive: Gives the object storage of archived runs when it is needed.
+        files: Gives the object storage of runs' files when it is needed.
     """
 
-    def __init__(self, scope: Scope, keyring: Callable[[], Keyring]) -> None:
-        super().__init__(scope, keyring)
+    def __init__(
+        self,
+        scope: Scope,
+        keyring: Callable[[], Keyring],
+        archive: Callable[[], Storage],
+        files: Callable[[], Storage],
+    ) -> None:
+        super().__init__(scope, keyring, archive, files)
         self._known: recording.Known = {}
 
     async def record(self, attempts: Sequence[Attempt], *, durable: bool = True) -> int:
