@@ -8,6 +8,8 @@ it would hold the run for ever. So both pass a gate and hold it until they commi
 by side, a count alone.
 """
 
+# ruff: noqa: S608 - only constants of ours are put into statements
+
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -22,7 +24,7 @@ KEY = "tenant_id, bucket_at, app_id, definition_id, workflow_type, status"
 _FULL_KEY = (*KEY.split(", "), "gone")
 NO_DEFINITION = UUID(int=0)
 
-_BUCKET_AT = "date_bin('15 minutes', r.created_at, timestamptz '2000-01-01 00:00+00')"
+BUCKET_AT = "date_bin('15 minutes', r.created_at, timestamptz '2000-01-01 00:00+00')"
 
 # Step 0 is all below a millisecond; null where a run has not ended, or never started.
 _STEP = f"""
@@ -59,12 +61,13 @@ unnest(CAST(:tenants AS text[]), CAST(:since AS timestamptz[]), CAST(:until AS t
 """
 _IN_RANGES = f"""
 {_RANGES} CROSS JOIN LATERAL (
-    SELECT * FROM {{schema}}.run AS x
+    SELECT * FROM {{schema}}.<table> AS x
     WHERE x.tenant_id = range.tenant_id AND x.kind = 'run'
       AND x.created_at >= range.since AND x.created_at < range.until
       AND x.id <> ALL (CAST(:without AS uuid[]))
 ) AS r
-"""  # noqa: S608 - only constants are put in
+"""
+_HELD, _ARCHIVED = (_IN_RANGES.replace("<table>", name) for name in ("run", "run_archive"))
 
 
 def counted(runs: str, sign: str = "1") -> str:
@@ -79,7 +82,7 @@ def counted(runs: str, sign: str = "1") -> str:
         "<sign>": sign,
         "<key>": KEY,
         "<step>": _STEP,
-        "<bucket_at>": _BUCKET_AT,
+        "<bucket_at>": BUCKET_AT,
         "<none>": f"'{NO_DEFINITION}'::uuid",
     }
     statement = _COUNTED
@@ -95,18 +98,27 @@ def merged(elements: str) -> str:
             SELECT {STEP_OF} AS step, sum({COUNT_OF})::bigint AS n FROM unnest({elements}) AS d
             GROUP BY 1 HAVING sum({COUNT_OF}) <> 0
         ) AS added
-    ), '{{}}')"""  # noqa: S608 - only constants are put in
+    ), '{{}}')"""
 
 
 _CLEAR = f"""
 DELETE FROM {{schema}}.run_rollup AS c USING {_RANGES}
 WHERE c.tenant_id = range.tenant_id AND NOT c.gone
   AND c.bucket_at >= range.since AND c.bucket_at < range.until
-"""  # noqa: S608 - only constants are put in
+"""
 _FILL = f"""
 INSERT INTO {{schema}}.run_rollup ({KEY}, gone, runs, durations)
-SELECT {KEY}, false, runs, durations FROM ({counted(_IN_RANGES)}) AS fresh
-"""  # noqa: S608 - only constants are put in
+SELECT {KEY}, false, runs, durations FROM ({counted(_HELD)}) AS fresh
+"""
+
+
+# What was deleted is in the gone rows too, so they are raised, never lowered.
+_RAISE = f"""
+INSERT INTO {{schema}}.run_rollup AS c ({KEY}, gone, runs, durations)
+SELECT {KEY}, true, runs, durations FROM ({counted(_ARCHIVED)}) AS archived
+ON CONFLICT ({KEY}, gone) DO UPDATE SET runs = excluded.runs, durations = excluded.durations
+WHERE c.runs < excluded.runs
+"""
 
 
 def _moving(gone: str, live: str) -> str:
@@ -134,7 +146,7 @@ def _moving(gone: str, live: str) -> str:
     ORDER BY {KEY}, gone
     ON CONFLICT ({KEY}, gone) DO UPDATE
     SET runs = c.runs + excluded.runs, durations = {merged("c.durations || excluded.durations")}
-    """  # noqa: S608 - only constants are put in
+    """
 
 
 async def recount(
@@ -156,14 +168,26 @@ async def recount(
     await session.execute(_FILL, {**within, "without": list(without)})
 
 
+async def recount_archived(
+    session: Session, ranges: Sequence[tuple[str, datetime, datetime]]
+) -> None:
+    """Make sure that all archived runs are counted; the caller holds the gate alone.
+
+    After a ledger was lost, its archive's catalogue is made from the bundles again.
+    """
+    tenants, since, until = (list(part) for part in zip(*ranges, strict=True))
+    within = {"tenants": tenants, "since": since, "until": until, "without": []}
+    await session.execute(_RAISE, within)
+
+
 _GATE = "hashtextextended('flowkeep.rollups.gate.' || :schema, 0)"
 _MARK = "SELECT coalesce(max(folded_to), '0001-01-02') FROM {schema}.run_rollup_mark"
 _LEAVE, _RETURN = _moving("1", "-1"), _moving("-1", "1")
 _UNSETTLED = f"""
-SELECT DISTINCT r.tenant_id, {_BUCKET_AT}, {_BUCKET_AT} + interval '15 minutes'
+SELECT DISTINCT r.tenant_id, {BUCKET_AT}, {BUCKET_AT} + interval '15 minutes'
 FROM {{schema}}.run AS r
 WHERE r.kind = 'run' AND r.id = ANY (CAST(:run_ids AS uuid[])) AND r.updated_at >= :mark
-"""  # noqa: S608 - only constants are put in
+"""
 
 
 async def pass_gate(session: Session, *, alone: bool) -> None:

@@ -44,10 +44,15 @@ run_rollup = Table(
 )
 Index("run_rollup_by_time_ix", run_rollup.c.bucket_at)
 
+# One row.
 run_rollup_mark = Table(
     "run_rollup_mark",
     metadata,
-    # One row: all changes of runs before this time are counted.
     Column("id", SmallInteger, primary_key=True, server_default=sql("1")),
-    time("folded_to", null=False),
+    # All changes of runs before this time are counted; null until everything was counted once.
+    time("folded_to"),
+    # Where counting everything has come to, and what the mark will be when it is through.
+    time("rebuild_from"),
+    text("rebuild_tenant", null=True),
+    time("rebuild_at"),
 )
