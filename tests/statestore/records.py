@@ -11,11 +11,13 @@ from flowkeep.contracts import (
     Attempt,
     ErrorInfo,
     NewRun,
+    NewTask,
     Run,
     RunRef,
     RunStatus,
     SegmentClose,
     Source,
+    Task,
     TaskStatus,
 )
 from flowkeep.statestore import Store
@@ -92,6 +94,19 @@ async def running(store: Store, **fields: Any) -> tuple[Run, RunRef]:
 async def kinds(store: Store, run_id: UUID) -> list[str]:
     """Return the kinds of a run's events, oldest first."""
     return [event.kind for event in reversed(await store.runs.list_events(TENANT, run_id, 1000))]
+
+
+async def counters(store: Store, run_id: UUID) -> tuple[int, int, int]:
+    """Return tasks_total, tasks_finished and exceptions_count of a run."""
+    run = await store.runs.get(TENANT, run_id)
+    return run.tasks_total, run.tasks_finished, run.exceptions_count
+
+
+async def step(store: Store, run: Run, **fields: Any) -> Task:
+    """Insert a task."""
+    return await store.tasks.insert(
+        TENANT, NewTask(**{"run_id": run.id, "task_name": "s", **fields})
+    )
 
 
 __all__ = ["Source", "TaskStatus"]
