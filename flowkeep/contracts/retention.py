@@ -1,15 +1,17 @@
 """How long runs are kept, and what their removal takes away."""
 
+from datetime import datetime
 from typing import Self
+from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from flowkeep.contracts.record import Record
 
 
-class Removed(BaseModel):
+class Removed(Record):
     """How many rows went with some runs; in a dry run, how many would go.
 
     Attributes:
-        runs: Runs themselves.
+        runs: Runs themselves, chunks of maps included.
         tasks: Attempts of their tasks.
         events: Their events.
         segments: Their Temporal executions.
@@ -19,8 +21,6 @@ class Removed(BaseModel):
         payloads: Big values that no other run needs.
         secrets: Credentials taken out of their arguments that no other run needs.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     runs: int = 0
     tasks: int = 0
@@ -39,3 +39,78 @@ class Removed(BaseModel):
                 name: getattr(self, name) + getattr(other, name) for name in type(self).model_fields
             }
         )
+
+
+class RetentionPolicy(Record):
+    """How long runs of a tenant, of one of its apps or of one definition are kept.
+
+    Attributes:
+        app_id: The app it is for.
+        definition_id: The definition it is for; with neither, it is the tenant's.
+        days: Days after their creation in which ended runs are kept; null keeps them for ever.
+        archive_first: Move them to the archive instead of deleting them.
+        legal_hold: Remove nothing in this scope, whatever other policies say.
+    """
+
+    id: UUID
+    tenant_id: str
+    app_id: str | None
+    definition_id: UUID | None
+    days: int | None
+    archive_first: bool
+    legal_hold: bool
+    revision: int
+    created_by: str | None
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def scope(self) -> str:
+        """What it is for, in words."""
+        if self.definition_id is not None:
+            return f"definition {self.definition_id}"
+        return "tenant" if self.app_id is None else f"app {self.app_id}"
+
+
+class RetentionStep(Record):
+    """What a policy removes, or removed.
+
+    Attributes:
+        policy: The policy.
+        before: Runs created before this time; null where it keeps everything.
+        removed: The rows; for `archive_first` the rows that leave the tables.
+        archived: Runs that went to the archive instead of being deleted.
+        done: Whether nothing is left to remove; false where time ran out.
+    """
+
+    policy: RetentionPolicy
+    before: datetime | None
+    removed: Removed = Removed()
+    archived: int = 0
+    done: bool = True
+
+
+class RetentionReport(Record):
+    """What a run of retention did, or would do.
+
+    Attributes:
+        tenant_id: Whose runs.
+        steps: One per policy, the most specific first.
+        payloads: Values that nobody referred to any more, from interrupted work.
+        tombstones: Marks of runs that were deleted long ago.
+    """
+
+    tenant_id: str
+    steps: tuple[RetentionStep, ...]
+    payloads: int = 0
+    tombstones: int = 0
+
+    @property
+    def removed(self) -> Removed:
+        """Sum of all steps."""
+        return sum((step.removed for step in self.steps), Removed())
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to remove."""
+        return all(step.done for step in self.steps)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from flowkeep.contracts import Attempt, PauseRequest, RunRef, SegmentClose
-from flowkeep.errors import LedgerUnavailable
+from flowkeep.errors import LedgerUnavailable, NotFound
 from flowkeep.recording.stats import RecorderStats
 from flowkeep.recording.target import RecordTarget
 from flowkeep.settings import RecorderSettings
@@ -176,6 +176,9 @@ class Recorder:
                         if delay is None:
                             return False
                         await asyncio.sleep(delay)
+                    except NotFound as error:
+                        logger.debug("a late record is dropped: %s", error)
+                        return True
                     else:
                         return True
         except TimeoutError:

@@ -1,6 +1,7 @@
 """Runs and segments that are first heard of by a record of them."""
 
 import json
+import logging
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
@@ -9,10 +10,18 @@ from typing import Any
 from sqlalchemy import func
 from sqlalchemy.dialects.postgresql import insert
 
-from flowkeep.contracts import EventKind, FailureReason, RunRef, RunStatus, SegmentKind, Source
+from flowkeep.contracts import (
+    EventKind,
+    FailureReason,
+    RunKind,
+    RunRef,
+    RunStatus,
+    SegmentKind,
+    Source,
+)
 from flowkeep.errors import Forbidden, LedgerUnavailable, OpenRunExists
 from flowkeep.statestore import encoding
-from flowkeep.statestore.repositories import inputs, labels
+from flowkeep.statestore.repositories import inputs, labels, tombstones
 from flowkeep.statestore.repositories.changes import append, lock
 from flowkeep.statestore.repositories.creation import open_run
 from flowkeep.statestore.repositories.outcome import Outcome, close
@@ -20,12 +29,18 @@ from flowkeep.statestore.repositories.segments import open_segment, time_of
 from flowkeep.statestore.session import Session
 from flowkeep.statestore.tables import run
 
+logger = logging.getLogger(__name__)
+
+Execution = tuple[str, str]
+"""Namespace and Temporal's run id."""
+
 # What is known of some executions. A segment's run is the one it was first recorded under.
 _KNOWN = """
 SELECT r.n, s.run_id AS segment_run_id, u.id, u.tenant_id, u.namespace, u.revision,
-       EXISTS (SELECT FROM {schema}.run_segment AS o WHERE o.run_id = r.run_id) AS has_segments
+       EXISTS (SELECT FROM {schema}.run_segment AS o WHERE o.run_id = r.run_id) AS has_segments,
+       CASE WHEN u.id IS NULL THEN (<gone>) IS NOT NULL ELSE false END AS gone
 FROM jsonb_to_recordset(CAST(:refs AS jsonb))
-     AS r(n int, namespace text, temporal_run_id text, run_id uuid)
+     AS r(n int, namespace text, temporal_run_id text, run_id uuid, chunk_of uuid)
 LEFT JOIN LATERAL (
     SELECT g.run_id FROM {schema}.run_segment AS g
     WHERE g.namespace = r.namespace AND g.temporal_run_id = r.temporal_run_id OFFSET 0
@@ -34,12 +49,12 @@ LEFT JOIN LATERAL (
     SELECT id, tenant_id, namespace, revision FROM {schema}.run
     WHERE id = COALESCE(s.run_id, r.run_id) OFFSET 0
 ) AS u ON true
-"""
+""".replace("<gone>", tombstones.OF_RECORD)
 
 
 async def ensure(
     session: Session, refs: Iterable[RunRef], *, kind: SegmentKind | None = None
-) -> None:
+) -> set[Execution]:
     """Make sure that runs and segments of some executions exist.
 
     Rows are inserted in the order of their ids and before any run is locked, so that processes
@@ -50,13 +65,17 @@ async def ensure(
         refs: The executions; several records of one count once.
         kind: Why the executions began, when known.
 
+    Returns:
+        Executions of runs that were deleted or archived since: records of them come too late.
+
     Raises:
         Forbidden: If a run of that id belongs to another tenant.
         OpenRunExists: If the workflow_id is held by a run that was requested but never started.
     """
     wanted = sorted(unique(refs), key=lambda ref: (ref.run_id, ref.temporal_run_id))
+    late: set[Execution] = set()
     if not wanted:
-        return
+        return late
     found = await session.execute(_KNOWN, {"refs": as_json(wanted)})
     known = {row["n"]: dict(row) for row in found.mappings()}
     with_segments = {row["id"] for row in known.values() if row["has_segments"]}
@@ -65,6 +84,10 @@ async def ensure(
         if row["id"] is not None and row["tenant_id"] != ref.tenant_id:
             raise Forbidden(f"run {row['id']} belongs to another tenant")
         if row["segment_run_id"] is not None:
+            continue
+        if row["gone"]:
+            logger.debug("run %s is gone: a late record of it is dropped", ref.run_id)
+            late.add(execution(ref))
             continue
         if row["id"] is None:
             await _adopt(session, ref)
@@ -76,11 +99,17 @@ async def ensure(
         )
         await open_segment(session, row, ref.temporal_run_id, later=later, kind=kind)
         with_segments.add(ref.run_id)
+    return late
+
+
+def execution(ref: RunRef) -> Execution:
+    """Return what names an execution."""
+    return ref.namespace, ref.temporal_run_id
 
 
 def unique(refs: Iterable[RunRef]) -> list[RunRef]:
     """Return one reference per Temporal execution."""
-    return list({(ref.namespace, ref.temporal_run_id): ref for ref in refs}.values())
+    return list({execution(ref): ref for ref in refs}.values())
 
 
 def as_json(refs: list[RunRef]) -> str:
@@ -91,10 +120,15 @@ def as_json(refs: list[RunRef]) -> str:
             "namespace": ref.namespace,
             "temporal_run_id": ref.temporal_run_id,
             "run_id": str(ref.run_id),
+            "chunk_of": str(ref.parent_run_id) if _is_chunk(ref) else None,
         }
         for n, ref in enumerate(refs)
     ]
     return encoding.without_nul(json.dumps(rows).encode()).decode()
+
+
+def _is_chunk(ref: RunRef) -> bool:
+    return ref.kind is RunKind.CHUNK and ref.parent_run_id is not None
 
 
 async def _head(session: Session, ref: RunRef) -> dict[str, Any]:

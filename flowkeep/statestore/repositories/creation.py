@@ -9,10 +9,26 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from flowkeep.contracts import EventKind, NewRun, Run, RunStatus, Source
-from flowkeep.errors import Conflict, Forbidden, LedgerUnavailable, OpenRunExists
+from flowkeep.errors import (
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    LedgerUnavailable,
+    NotFound,
+    OpenRunExists,
+)
 from flowkeep.statestore import encoding
-from flowkeep.statestore.repositories import arguments, inputs, labels, payloads
+from flowkeep.statestore.repositories import (
+    arguments,
+    executions,
+    inputs,
+    labels,
+    payloads,
+    pins,
+    tombstones,
+)
 from flowkeep.statestore.repositories.changes import append
+from flowkeep.statestore.repositories.pins import Pin, Pinning
 from flowkeep.statestore.repositories.rows import FULL
 from flowkeep.statestore.session import Session
 from flowkeep.statestore.tables import run
@@ -20,7 +36,15 @@ from flowkeep.statestore.tables.base import OPEN
 
 _TEXTS = ("app_id", "triggered_from", "owner", "created_by", "origin", "goal")
 _INSERT = insert(run).on_conflict_do_nothing().returning(*FULL)
-_IDENTITY = ("namespace", "workflow_id", "workflow_type", "task_queue", "app_id", "kind")
+_IDENTITY = (
+    "namespace",
+    "workflow_id",
+    "workflow_type",
+    "task_queue",
+    "app_id",
+    "kind",
+    "definition_id",
+)
 
 
 async def create(session: Session, tenant_id: str, new: NewRun) -> dict[str, Any]:
@@ -28,9 +52,14 @@ async def create(session: Session, tenant_id: str, new: NewRun) -> dict[str, Any
     values = _columns(tenant_id, new)
     wanted = None if new.arguments is None else encoding.strict(new.arguments, "arguments")
     packed = payloads.pack(encoding.strict(new.inputs, "inputs"))
+    pinned = await _pin(session, tenant_id, new, pins.pin)
+    if pinned is not None:
+        values["definition_revision"] = pinned.revision
     row = await insert_open(session, {**values, **payloads.columns("inputs", packed)})
     if row is None:
         return await _existing(session, tenant_id, new, values, wanted)
+    if pinned is not None:
+        await executions.note(session, pinned, row["created_at"])
     await payloads.keep(session, [(tenant_id, new.id, packed)])
     if wanted is not None:
         await arguments.write(session, tenant_id, new.id, new.workflow_id, wanted)
@@ -45,11 +74,14 @@ async def insert_open(session: Session, values: Mapping[str, Any]) -> dict[str, 
 
     Raises:
         OpenRunExists: If another run with this workflow_id is open.
+        Conflict: If the id was a run's that is deleted or archived.
     """
     for _ in range(3):
         inserted = await session.execute(_INSERT.values(dict(values)))
         row = inserted.mappings().one_or_none()
         if row is not None:
+            # After the insert, which may have waited for the one that deletes the run.
+            await tombstones.refuse(session, row["id"])
             return dict(row)
         found = await session.execute(select(run.c.id).where(run.c.id == values["id"]))
         if found.first() is not None:
@@ -100,9 +132,12 @@ async def insert_saved(session: Session, tenant_id: str, saved: Run) -> bool:
         values[name] = encoding.strict(values[name], name)
     for name, value in packed.items():
         values |= payloads.columns(name, value)
+    pinned = await _pin(session, tenant_id, saved, pins.pin_recorded)
     row = await insert_open(session, values)
     if row is None:
         return False
+    if pinned is not None:
+        await executions.note(session, pinned, row["created_at"])
     await payloads.keep(session, [(tenant_id, saved.id, value) for value in packed.values()])
     told = {"source": saved.source.name.lower(), "to": saved.status.value}
     await labels.add(session, row, row["labels"])
@@ -136,6 +171,20 @@ def _columns(tenant_id: str, new: NewRun) -> dict[str, Any]:
         "updated_at": func.now(),
         **{field: encoding.strict(getattr(new, field), field) for field in _TEXTS},
     }
+
+
+async def _pin(session: Session, tenant_id: str, wanted: NewRun | Run, pin: Pinning) -> Pin | None:
+    """Return the version of its definition that a run pins, or None where there is none to pin."""
+    if wanted.definition_id is None:
+        return None
+    try:
+        return await pin(session, tenant_id, wanted.definition_id, wanted.definition_revision)
+    except (NotFound, InvalidInput):
+        # A repeated request is answered as before, whatever became of the definition since.
+        found = await session.execute(select(run.c.id).where(run.c.id == wanted.id))
+        if found.first() is None:
+            raise
+        return None
 
 
 async def _existing(

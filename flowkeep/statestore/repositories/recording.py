@@ -8,6 +8,7 @@ from flowkeep.contracts import Attempt, RunRef, RunStatus, Source, TaskStatus
 from flowkeep.errors import Forbidden, InvalidInput
 from flowkeep.statestore import encoding
 from flowkeep.statestore.repositories import adoption, moves, payloads
+from flowkeep.statestore.repositories.adoption import execution
 from flowkeep.statestore.repositories.outcome import RUN_CLOSED
 from flowkeep.statestore.repositories.upsert import LOCK_RUNS, LOCK_RUNS_BEHIND, UPSERT
 from flowkeep.statestore.session import Session
@@ -46,15 +47,17 @@ async def record(
     refs = adoption.unique(attempt.run for attempt in batch)
     if known is None:
         known = {}
-    await adoption.ensure(
-        session, [ref for ref in refs if (ref.namespace, ref.temporal_run_id) not in known]
-    )
+    late = await adoption.ensure(session, [ref for ref in refs if execution(ref) not in known])
+    refs = [ref for ref in refs if execution(ref) not in late]
     runs = await _lock_runs(session, refs, durable=durable)
     if len(runs) < len(refs):
         # A run that was known is gone: it was deleted since.
-        await adoption.ensure(session, [ref for ref in refs if _execution(ref) not in runs])
+        late |= await adoption.ensure(session, [ref for ref in refs if execution(ref) not in runs])
+        refs = [ref for ref in refs if execution(ref) not in late]
         runs = await _lock_runs(session, refs, durable=durable)
-    return await write(session, batch, runs)
+    if late:
+        batch = [attempt for attempt in batch if execution(attempt.run) not in late]
+    return await write(session, batch, runs) if batch else 0
 
 
 def remember(known: Known, attempts: Sequence[Attempt]) -> None:
@@ -90,10 +93,6 @@ def _strength(attempt: Attempt) -> tuple[int, int, Any]:
     return (int(attempt.source), _RANK.get(attempt.status, 3), attempt.recorded_at)
 
 
-def _execution(ref: RunRef) -> tuple[str, str]:
-    return ref.namespace, ref.temporal_run_id
-
-
 async def _lock_runs(
     session: Session, refs: Sequence[RunRef], *, durable: bool
 ) -> dict[tuple[str, str], Locked]:
@@ -119,7 +118,7 @@ async def _lock_runs(
                 await start(session, {"id": row.id, "status": status.value}, ref)
             started.add(row.id)
             status = RunStatus.RUNNING
-        runs[_execution(ref)] = (row.id, status, row.tenant_id)
+        runs[execution(ref)] = (row.id, status, row.tenant_id)
     return runs
 
 
@@ -145,7 +144,7 @@ async def write(
     rows: list[bytes] = []
     big: list[tuple[str, UUID, payloads.Packed | None]] = []
     for attempt in batch:
-        run_id, status, tenant_id = runs[_execution(attempt.run)]
+        run_id, status, tenant_id = runs[execution(attempt.run)]
         if attempt.run.tenant_id != tenant_id:
             raise Forbidden(f"run {run_id} belongs to another tenant")
         values = {name: payloads.pack(getattr(attempt, name)) for name in ("input", "output")}

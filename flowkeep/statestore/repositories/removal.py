@@ -9,7 +9,7 @@ from uuid import UUID
 
 from flowkeep.contracts import StateType
 from flowkeep.contracts.retention import Removed
-from flowkeep.statestore.repositories import arguments, rollups
+from flowkeep.statestore.repositories import arguments, inputs, rollups
 from flowkeep.statestore.session import Session
 
 # Conditions of what goes with runs. Counting and deleting both read them, so they cannot
@@ -198,4 +198,4 @@ async def _count(session: Session, table: str, condition: str, bound: dict[str, 
 
 
 def _bound(tenant_id: str, run_ids: Iterable[UUID]) -> dict[str, Any]:
-    return {"tenant": tenant_id, "runs": "{" + ",".join(map(str, run_ids)) + "}"}
+    return {"tenant": tenant_id, "runs": inputs.array(run_ids)}

@@ -14,7 +14,8 @@ from flowkeep.statestore.repositories import creation, inputs, labels, payloads
 from flowkeep.statestore.repositories.changes import EVENT_OF, append, change, lock
 from flowkeep.statestore.repositories.outcome import close_pause, end
 from flowkeep.statestore.repositories.rows import full_run
-from flowkeep.statestore.repositories.run_commands import RunCommands
+from flowkeep.statestore.repositories.run_counts import RunCounts
+from flowkeep.statestore.repositories.run_deletes import RunDeletes
 from flowkeep.statestore.session import Session
 
 _FREE = (
@@ -22,8 +23,6 @@ _FREE = (
     "start_options",
     "start_attempts",
     "labels",
-    "definition_id",
-    "definition_revision",
     "owner",
     "origin",
     "goal",
@@ -43,6 +42,8 @@ _FIXED = (
     "workflow_id",
     "workflow_type",
     "kind",
+    "definition_id",
+    "definition_revision",
     "parent_run_id",
     "root_run_id",
     "retry_of",
@@ -52,7 +53,7 @@ _FIXED = (
 )
 
 
-class Runs(RunCommands):
+class Runs(RunDeletes, RunCounts):
     """Runs; see the Protocol `RunRepository`."""
 
     async def create(self, tenant_id: str, run: NewRun) -> Run:

@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import select
 
 from flowkeep.contracts import EventKind, Segment, SegmentKind, Source
 from flowkeep.statestore.repositories.changes import append
@@ -35,6 +34,18 @@ def time_of(value: UUID | str) -> datetime | None:
     return time if _FIRST_PLAUSIBLE <= time <= datetime.now(UTC) + timedelta(days=1) else None
 
 
+# The run's row is held first, so that a run that is being deleted gets no segment; the caller
+# finds out when it locks the run.
+_OPEN = """
+INSERT INTO {schema}.run_segment
+    (namespace, temporal_run_id, run_id, tenant_id, kind, status, started_at, source)
+SELECT :namespace, :temporal_run_id, id, :tenant_id, :kind, 'running',
+       COALESCE(CAST(:began AS timestamptz), now()), CAST(:source AS smallint)
+FROM {schema}.run WHERE id = :run_id FOR KEY SHARE
+ON CONFLICT DO NOTHING RETURNING seq
+"""
+
+
 async def open_segment(
     session: Session,
     row: Mapping[str, Any],
@@ -55,20 +66,18 @@ async def open_segment(
         source: Who says so.
     """
     chosen = kind or (SegmentKind.CONTINUE if later else SegmentKind.START)
+    began = time_of(temporal_run_id)
     inserted = await session.execute(
-        insert(run_segment)
-        .values(
-            namespace=row["namespace"],
-            temporal_run_id=temporal_run_id,
-            run_id=row["id"],
-            tenant_id=row["tenant_id"],
-            kind=chosen.value,
-            status="running",
-            started_at=time_of(temporal_run_id) or func.now(),
-            source=int(source),
-        )
-        .on_conflict_do_nothing()
-        .returning(run_segment.c.seq)
+        _OPEN,
+        {
+            "namespace": row["namespace"],
+            "temporal_run_id": temporal_run_id,
+            "run_id": row["id"],
+            "tenant_id": row["tenant_id"],
+            "kind": chosen.value,
+            "began": began,
+            "source": int(source),
+        },
     )
     new = inserted.first() is not None
     if new and later:

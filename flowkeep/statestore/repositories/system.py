@@ -17,6 +17,7 @@ from flowkeep.contracts import (
     SegmentKind,
     Source,
 )
+from flowkeep.errors import NotFound
 from flowkeep.statestore import encoding
 from flowkeep.statestore.keyring import Keyring
 from flowkeep.statestore.repositories import adoption, inputs, moves, recording
@@ -63,7 +64,7 @@ class System(TenantErasure):
         inputs.instant(close.closed_at, "closed_at")
         kind = close.kind if close.kind is not SegmentKind.START else None
         async with self._scope.write() as session:
-            await adoption.ensure(session, [close.run], kind=kind)
+            _in_time(close.run, await adoption.ensure(session, [close.run], kind=kind))
             row = await _locked(session, close.run)
             news = await _close_row(session, row, close)
             goes_on = close.tentative or not close.status.terminal
@@ -74,13 +75,18 @@ class System(TenantErasure):
     async def set_paused(self, run: RunRef, request: PauseRequest) -> Run:
         """Record that the workflow paused or resumed; repeating it changes nothing."""
         async with self._scope.write() as session:
-            await adoption.ensure(session, [run])
+            _in_time(run, await adoption.ensure(session, [run]))
             row = await _locked(session, run)
             if row["status"] == RunStatus.PENDING:
                 row = await recording.start(session, row, run)
             if not RunStatus(row["status"]).terminal:
                 row = await (_pause if request.paused else _resume)(session, row, request)
             return await full_run(session, row)
+
+
+def _in_time(ref: RunRef, late: set[adoption.Execution]) -> None:
+    if late:
+        raise NotFound(f"run {ref.run_id} was deleted or archived before this was reported")
 
 
 async def _locked(session: Session, ref: RunRef) -> dict[str, Any]:
