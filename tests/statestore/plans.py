@@ -1,0 +1,73 @@
+"""Reading the plans of what a method asks PostgreSQL."""
+
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from sqlalchemy import event
+
+from flowkeep.statestore import Store
+from flowkeep.statestore.session import EngineScope
+
+
+def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a plan's nodes, flat."""
+    return [plan, *(node for child in plan.get("Plans", []) for node in nodes(child))]
+
+
+async def plans(
+    store: Store, call: Callable[[], Coroutine[Any, Any, Any]], *, generic: bool
+) -> list[list[dict[str, Any]]]:
+    """Return the plans of every statement that a call runs.
+
+    Args:
+        store: A store with one connection.
+        call: The method.
+        generic: Plan as for a prepared statement that does not know its parameters.
+    """
+    statements: list[tuple[str, Any]] = []
+    scope = store.runs._scope
+    assert isinstance(scope, EngineScope)
+    sync = scope.engine().sync_engine
+
+    def note(_c: Any, _cursor: Any, statement: str, parameters: Any, _x: Any, _m: Any) -> None:
+        statements.append((statement, parameters))
+
+    event.listen(sync, "before_cursor_execute", note)
+    try:
+        await call()
+    finally:
+        event.remove(sync, "before_cursor_execute", note)
+    found = []
+    async with scope.read() as session:
+        raw = await session.connection.get_raw_connection()
+        driver: Any = raw.driver_connection
+        mode = "force_generic_plan" if generic else "force_custom_plan"
+        await driver.execute(f"SET plan_cache_mode = {mode}")
+        for statement, parameters in statements:
+            if not statement.lstrip().startswith(("SELECT", "WITH", "INSERT", "UPDATE")):
+                continue
+            cursor = await driver.execute(
+                f"EXPLAIN (FORMAT JSON, VERBOSE) {statement}", parameters, prepare=True
+            )
+            (row,) = await cursor.fetchone()
+            tree = row if isinstance(row, list) else json.loads(row)
+            found.append(nodes(tree[0]["Plan"]))
+        await driver.execute("RESET plan_cache_mode")
+    return found
+
+
+BIG = {"run", "task", "run_event", "run_segment"}
+
+
+def check(found: list[list[dict[str, Any]]], *, wanted: set[str], most_sorted: int = 3300) -> None:
+    """Fail unless the plans read the wanted indexes and never a whole table."""
+    assert found
+    used: set[str] = set()
+    for plan in found:
+        for node in plan:
+            assert not (node["Node Type"] == "Seq Scan" and node.get("Relation Name") in BIG), node
+            if node["Node Type"] == "Sort":
+                assert node["Plan Rows"] <= most_sorted, node
+            used.add(node.get("Index Name", ""))
+    assert wanted <= used, used
