@@ -34,12 +34,12 @@ class SystemStatistics:
         until: datetime | None = None,
         *,
         limit: int = 100,
-        last_id: str | None = None,
+        after: str | None = None,
     ) -> Figures[Page[TenantCounts]]:
         """Return a page of tenants with their runs, by tenant; see the Protocol."""
-        after = "" if last_id is None else inputs.name(last_id, "last_id")
+        behind = "" if after is None else inputs.name(after, "after")
         chosen = Chosen.of(since, until)
-        return await figures.per_tenant(self._scope, chosen, inputs.page_limit(limit), after)
+        return await figures.per_tenant(self._scope, chosen, inputs.page_limit(limit), behind)
 
     async def per_day(
         self,
