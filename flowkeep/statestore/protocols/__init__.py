@@ -16,16 +16,24 @@ from flowkeep.statestore.protocols.reads import RunReads
 from flowkeep.statestore.protocols.run_lists import RunLists
 from flowkeep.statestore.protocols.runs import RunRepository
 from flowkeep.statestore.protocols.state import SecretRepository, StateRepository
+from flowkeep.statestore.protocols.statistics import (
+    RunCounts,
+    StatisticsRepository,
+    SystemStatisticsRepository,
+)
 from flowkeep.statestore.protocols.system import SystemRepository
 from flowkeep.statestore.protocols.tasks import TaskRepository
 
 __all__ = [
     "ArchiveRepository",
+    "RunCounts",
     "RunLists",
     "RunReads",
     "RunRepository",
     "SecretRepository",
     "StateRepository",
+    "StatisticsRepository",
     "SystemRepository",
+    "SystemStatisticsRepository",
     "TaskRepository",
 ]

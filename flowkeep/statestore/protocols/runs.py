@@ -15,9 +15,10 @@ from flowkeep.contracts import (
     Source,
 )
 from flowkeep.statestore.protocols.reads import RunReads
+from flowkeep.statestore.protocols.statistics import RunCounts
 
 
-class RunRepository(RunReads, Protocol):
+class RunRepository(RunReads, RunCounts, Protocol):
     """Runs and the commands that change them.
 
     Every command locks the row, checks `expected_revision` when given (`RevisionMismatch`), bumps

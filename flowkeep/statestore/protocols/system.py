@@ -13,9 +13,10 @@ from flowkeep.contracts import (
 )
 from flowkeep.contracts.erasure import Erased
 from flowkeep.contracts.rotation import KeyUse, Rotation
+from flowkeep.statestore.protocols.statistics import SystemStatisticsRepository
 
 
-class SystemRepository(Protocol):
+class SystemRepository(SystemStatisticsRepository, Protocol):
     """Forms without a tenant, for the recorder and the reconciler: the record names its own."""
 
     async def record(self, attempts: Sequence[Attempt], *, durable: bool = True) -> int:

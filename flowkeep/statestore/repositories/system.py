@@ -25,12 +25,13 @@ from flowkeep.statestore.repositories.changes import change, lock
 from flowkeep.statestore.repositories.erasure import TenantErasure
 from flowkeep.statestore.repositories.outcome import Outcome, is_paused, open_pause, settle
 from flowkeep.statestore.repositories.rows import full_run
+from flowkeep.statestore.repositories.system_statistics import SystemStatistics
 from flowkeep.statestore.session import Scope, Session
 from flowkeep.statestore.tables import run_segment
 from flowkeep.storage import Storage
 
 
-class System(TenantErasure):
+class System(TenantErasure, SystemStatistics):
     """Forms without a tenant; see the Protocol `SystemRepository`.
 
     Args:
