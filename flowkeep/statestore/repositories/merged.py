@@ -3,47 +3,28 @@
 Both tables have the same summary columns and indexes. A list is a union of branches, each an
 ordered range of one index, and the union merges them: whatever the tables' size, a page reads
 about as many rows as it shows.
+
+Statements are put together as text: building them of Core's objects took longer than running them.
+Only names of ours stand in them, values are parameters.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    ColumnElement,
-    FromClause,
-    Select,
-    Table,
-    and_,
-    literal_column,
-    select,
-    tuple_,
-    union_all,
-)
-
 from flowkeep.contracts import RunKind, RunSummary
 from flowkeep.errors import InvalidInput
 from flowkeep.statestore.session import Session
-from flowkeep.statestore.tables import run, run_archive, run_label
 
-_Conditions = list[ColumnElement[bool]]
 Position = tuple[datetime, UUID]
 """Where a page ended: the time the list is ordered by, and the id."""
 
-_ARCHIVED: dict[Table, ColumnElement[bool]] = {
-    run: literal_column("false"),
-    run_archive: literal_column("true"),
-}
-_SUMMARY = {
-    table: select(
-        *(table.c[name] for name in RunSummary.model_fields if name != "archived"),
-        archived.label("archived"),
-    )
-    for table, archived in _ARCHIVED.items()
-}
-"""What lists select: no payload among it."""
+_ARCHIVED = {"run": "false", "run_archive": "true"}
+"""The tables of runs, and whether their runs are archived."""
+SUMMARY = ", ".join(f"r.{name}" for name in RunSummary.model_fields if name != "archived")
+"""What lists select of a run `r`: no payload among it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +38,16 @@ class Order:
 
     by: str
     newest_first: bool
+
+    def clause(self, row: str = "") -> str:
+        """Return the ORDER BY of rows that go by a name, if any."""
+        down = " DESC" if self.newest_first else ""
+        return f"ORDER BY {row}{self.by}{down}, {row}id{down}"
+
+    def behind(self, time: str, row_id: str) -> str:
+        """Return the condition that a row stands behind the page before."""
+        sign = "<" if self.newest_first else ">"
+        return f"({time}, {row_id}) {sign} (:behind_time, :behind_id)"
 
 
 NEWEST = Order("created_at", newest_first=True)
@@ -85,23 +76,47 @@ class Filters:
     since: datetime | None = None
     until: datetime | None = None
 
+    def parameters(self) -> dict[str, Any]:
+        """Return the values that the conditions name."""
+        found: dict[str, Any] = {**self.fixed, **self.changing}
+        for n, (key, value) in enumerate(self.labels.items()):
+            found |= {f"key_{n}": key, f"value_{n}": value}
+        for n, trigger in enumerate(self.triggers or ()):
+            found[f"trigger_{n}"] = trigger
+        times = {"since": self.since, "until": self.until}
+        return found | {name: time for name, time in times.items() if time is not None}
 
-def page(filters: Filters, order: Order, limit: int, behind: Position | None) -> Select[Any]:
-    """Return the statement that reads the summaries of one page.
+    def unchanging(self) -> list[str]:
+        """Return the conditions on a run `r` that it meets for ever, or never."""
+        return [*(f"r.{name} = :{name}" for name in self.fixed), *self.between("r")]
+
+    def between(self, row: str) -> list[str]:
+        """Return the conditions on the time when a row was created."""
+        since = [] if self.since is None else [f"{row}.created_at >= :since"]
+        return since if self.until is None else [*since, f"{row}.created_at < :until"]
+
+
+async def page(
+    session: Session, filters: Filters, order: Order, limit: int, behind: Position | None
+) -> list[RunSummary]:
+    """Return the runs of one page.
 
     Args:
+        session: An ordered session.
         filters: Which runs.
         order: In which order.
-        limit: Most rows to return.
+        limit: Most runs to return.
         behind: Where the page before ended.
     """
+    values = {**filters.parameters(), "limit": limit}
+    if behind is not None:
+        values |= {"behind_time": behind[0], "behind_id": behind[1]}
     branches = [
-        _ordered(statement, table, order).limit(limit)
-        for table in _ARCHIVED
-        for statement in _branches(table, filters, order, behind)
+        branch for table in _ARCHIVED for branch in _branches(table, filters, order, behind)
     ]
-    merged = union_all(*(branch.subquery().select() for branch in branches)).subquery()
-    return _ordered(select(merged), merged, order).limit(limit)
+    statement = f"{' UNION ALL '.join(branches)} {order.clause()} LIMIT :limit"
+    found = await session.execute(statement, values)
+    return [RunSummary.model_validate(dict(row)) for row in found.mappings()]
 
 
 async def position(session: Session, filters: Filters, order: Order, last_id: UUID) -> Position:
@@ -110,15 +125,19 @@ async def position(session: Session, filters: Filters, order: Order, last_id: UU
     Raises:
         InvalidInput: If the id names no run within the filters that never change.
     """
-    looked_up = []
-    for table in _ARCHIVED:
-        where = [table.c.id == last_id, *_unchanging(table, filters)]
-        if filters.kinds is not None:
-            where.append(table.c.kind.in_([kind.value for kind in filters.kinds]))
-        if filters.triggers is not None:
-            where.append(table.c.triggered_from.in_(filters.triggers))
-        looked_up.append(select(table.c[order.by].label("time"), table.c.id).where(*where))
-    row = (await session.execute(union_all(*looked_up))).first()
+    where = ["r.id = :last_id", *filters.unchanging()]
+    values = {**filters.parameters(), "last_id": last_id}
+    if filters.kinds is not None:
+        where.append("r.kind = ANY(CAST(:kinds AS text[]))")
+        values["kinds"] = [kind.value for kind in filters.kinds]
+    if filters.triggers is not None:
+        where.append("r.triggered_from = ANY(CAST(:triggers AS text[]))")
+        values["triggers"] = list(filters.triggers)
+    statement = " UNION ALL ".join(
+        f"SELECT r.{order.by} AS time, r.id FROM {{schema}}.{table} AS r WHERE {' AND '.join(where)}"  # noqa: S608
+        for table in _ARCHIVED
+    )
+    row = (await session.execute(statement, values)).first()
     if row is None:
         raise InvalidInput(
             f"last_id {last_id} names no run of this list",
@@ -127,68 +146,39 @@ async def position(session: Session, filters: Filters, order: Order, last_id: UU
     return row.time, row.id
 
 
-def _unchanging(table: Table, filters: Filters) -> _Conditions:
-    times = _between(table, filters)
-    return [*(table.c[name] == value for name, value in filters.fixed.items()), *times]
-
-
-def _between(rows: FromClause, filters: Filters) -> _Conditions:
-    found: _Conditions = []
-    if filters.since is not None:
-        found.append(rows.c.created_at >= filters.since)
-    if filters.until is not None:
-        found.append(rows.c.created_at < filters.until)
-    return found
-
-
-def _branches(
-    table: Table, filters: Filters, order: Order, behind: Position | None
-) -> list[Select[Any]]:
-    """Return one statement for each range of an index that the list needs of a table."""
-    where = _unchanging(table, filters)
-    where += [table.c[name] == value for name, value in filters.changing.items()]
+def _branches(table: str, filters: Filters, order: Order, behind: Position | None) -> Iterator[str]:
+    """Yield one statement for each range of an index that the list needs of a table."""
+    where = [*filters.unchanging(), *(f"r.{name} = :{name}" for name in filters.changing)]
     if behind is not None:
-        where.append(_behind(table.c[order.by], table.c.id, order, behind))
-    base = _labelled(_SUMMARY[table].where(*where), table, filters, behind)
-    if filters.triggers is not None:
-        base_of = [base.where(table.c.triggered_from == trigger) for trigger in filters.triggers]
-    else:
-        base_of = [base]
-    if filters.kinds is None:
-        return base_of
+        where.append(order.behind(f"r.{order.by}", "r.id"))
+    labelled = _labelled(table, filters, behind)
     # Literal, so that a prepared statement's generic plan still matches the partial indexes.
-    kinds = [table.c.kind == literal_column(f"'{kind.value}'") for kind in filters.kinds]
-    return [statement.where(kind) for statement in base_of for kind in kinds]
+    kinds = ["true"] if filters.kinds is None else [f"r.kind = '{k.value}'" for k in filters.kinds]
+    triggers = ["true"]
+    if filters.triggers is not None:
+        triggers = [f"r.triggered_from = :trigger_{n}" for n in range(len(filters.triggers))]
+    for kind in kinds:
+        for trigger in triggers:
+            yield (
+                f"(SELECT {SUMMARY}, {_ARCHIVED[table]} AS archived"  # noqa: S608
+                f" FROM {{schema}}.{table} AS r{labelled}"
+                f" WHERE {' AND '.join([*where, kind, trigger])}"
+                f" {order.clause('r.')} LIMIT :limit)"
+            )
 
 
-def _labelled(
-    statement: Select[Any], table: Table, filters: Filters, behind: Position | None
-) -> Select[Any]:
+def _labelled(table: str, filters: Filters, behind: Position | None) -> str:
     """Join one row per label. Each has the order of the list, so any of them may lead."""
-    for key, value in filters.labels.items():
-        label = run_label.alias()
+    joined = ""
+    for n in range(len(filters.labels)):
+        label = f"label_{n}"
         on = [
-            label.c.run_id == table.c.id,
-            label.c.created_at == table.c.created_at,
-            label.c.tenant_id == filters.fixed["tenant_id"],
-            label.c.key == key,
-            label.c.value == value,
-            label.c.archived == _ARCHIVED[table],
-            *_between(label, filters),
+            f"{label}.run_id = r.id AND {label}.created_at = r.created_at",
+            f"{label}.tenant_id = :tenant_id AND {label}.archived = {_ARCHIVED[table]}",
+            f"{label}.key = :key_{n} AND {label}.value = :value_{n}",
+            *filters.between(label),
         ]
         if behind is not None:
-            on.append(_behind(label.c.created_at, label.c.run_id, NEWEST, behind))
-        statement = statement.join(label, and_(*on))
-    return statement
-
-
-def _behind(
-    time: ColumnElement[Any], row_id: ColumnElement[Any], order: Order, behind: Position
-) -> ColumnElement[bool]:
-    place = tuple_(time, row_id)
-    return place < behind if order.newest_first else place > behind
-
-
-def _ordered(statement: Select[Any], rows: FromClause, order: Order) -> Select[Any]:
-    columns = (rows.c[order.by], rows.c.id)
-    return statement.order_by(*((c.desc() if order.newest_first else c) for c in columns))
+            on.append(NEWEST.behind(f"{label}.created_at", f"{label}.run_id"))
+        joined += f" JOIN {{schema}}.run_label AS {label} ON {' AND '.join(on)}"
+    return joined

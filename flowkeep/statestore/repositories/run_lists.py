@@ -1,23 +1,27 @@
 """Lists of runs: those in the ledger and those in the archive, page by page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, tuple_
-
 from flowkeep.contracts import Page, RunKind, RunStatus, RunSummary, run_status
 from flowkeep.errors import InvalidInput
 from flowkeep.statestore.repositories import inputs, labels, merged
+from flowkeep.statestore.repositories.archive_reads import ArchivedReads
 from flowkeep.statestore.repositories.merged import NEWEST, RESTED, Filters, Order, Position
-from flowkeep.statestore.repositories.rows import SUMMARY
 from flowkeep.statestore.session import Scope, Session
-from flowkeep.statestore.tables import run, run_pause
+from flowkeep.storage import Storage
 
 _MOST_BRANCHES = 32
 _MOST_LABELS = 5
 _RUNS = (RunKind.RUN,)
+_PAUSED = f"""
+SELECT {merged.SUMMARY} FROM {{schema}}.run_pause AS p
+JOIN {{schema}}.run AS r ON r.id = p.run_id
+WHERE p.tenant_id = :tenant_id AND p.resumed_at IS NULL {{behind}}
+ORDER BY p.paused_at DESC, p.run_id DESC LIMIT :limit
+"""  # noqa: S608 - only names of ours are put in
 
 
 class RunLists:
@@ -25,10 +29,12 @@ class RunLists:
 
     Args:
         scope: Where sessions come from.
+        storage: Gives the storage of archived runs when it is needed.
     """
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, storage: Callable[[], Storage]) -> None:
         self._scope = scope
+        self._archived = ArchivedReads(scope, storage)
 
     async def get_paginated_runs(
         self,
@@ -154,22 +160,15 @@ class RunLists:
         self, tenant_id: str, limit: int = 20, last_id: UUID | None = None
     ) -> Page[RunSummary]:
         """Return a page of the runs with an open pause, latest pause first; see the Protocol."""
-        tenant_id, limit = inputs.tenant(tenant_id), inputs.page_limit(limit)
-        order = (run_pause.c.paused_at.desc(), run_pause.c.run_id.desc())
-        statement = (
-            select(*SUMMARY)
-            .join(run_pause, run_pause.c.run_id == run.c.id)
-            .where(run_pause.c.tenant_id == tenant_id, run_pause.c.resumed_at.is_(None))
-            .order_by(*order)
-            .limit(limit + 1)
-        )
+        values = {"tenant_id": inputs.tenant(tenant_id), "limit": inputs.page_limit(limit) + 1}
+        behind = ""
         async with self._scope.ordered() as session:
             if last_id is not None:
-                behind = await _paused(session, tenant_id, inputs.run_id(last_id, "last_id"))
-                place = tuple_(run_pause.c.paused_at, run_pause.c.run_id)
-                statement = statement.where(place < behind)
-            found = (await session.execute(statement)).mappings().all()
-        return _page(found, limit)
+                place = await _paused(session, tenant_id, inputs.run_id(last_id, "last_id"))
+                values |= {"paused_at": place[0], "run_id": place[1]}
+                behind = "AND (p.paused_at, p.run_id) < (:paused_at, :run_id)"
+            found = await session.execute(_PAUSED.format(behind=behind, schema="{schema}"), values)
+            return _page([RunSummary.model_validate(dict(row)) for row in found.mappings()], limit)
 
     async def _page(
         self,
@@ -195,25 +194,21 @@ class RunLists:
                 known = inputs.run_id(last_id, "last_id")
                 there = await merged.position(session, filters, order, known)
                 behind = behind or there
-            statement = merged.page(filters, order, limit + 1, behind)
-            found = (await session.execute(statement)).mappings().all()
-        return _page(found, limit)
+            return _page(await merged.page(session, filters, order, limit + 1, behind), limit)
 
 
-def _page(found: Sequence[Any], limit: int) -> Page[RunSummary]:
-    data = [RunSummary.model_validate(dict(row)) for row in found[:limit]]
-    return Page(data=data, limit=limit, has_more=len(found) > limit)
+def _page(found: Sequence[RunSummary], limit: int) -> Page[RunSummary]:
+    return Page(data=found[:limit], limit=limit, has_more=len(found) > limit)
 
 
 async def _paused(session: Session, tenant_id: str, run_id: UUID) -> Position:
     """Return where a run stands among the paused ones; a pause that is over keeps its place."""
-    statement = (
-        select(run_pause.c.paused_at, run_pause.c.run_id)
-        .where(run_pause.c.run_id == run_id, run_pause.c.tenant_id == tenant_id)
-        .order_by(run_pause.c.paused_at.desc())
-        .limit(1)
-    )
-    row = (await session.execute(statement)).first()
+    statement = """
+        SELECT paused_at, run_id FROM {schema}.run_pause
+        WHERE run_id = :run_id AND tenant_id = :tenant_id ORDER BY paused_at DESC LIMIT 1
+    """
+    found = await session.execute(statement, {"run_id": run_id, "tenant_id": tenant_id})
+    row = found.first()
     if row is None:
         raise InvalidInput(
             f"last_id {run_id} names no run that was paused",
