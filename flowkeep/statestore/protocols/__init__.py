@@ -11,7 +11,10 @@ Rules that hold for every method:
 - A ledger that cannot be reached raises `LedgerUnavailable`; it never looks like "missing".
 """
 
+from flowkeep.statestore.protocols.actions import ActionRepository
+from flowkeep.statestore.protocols.apps import AppRepository
 from flowkeep.statestore.protocols.archive import ArchiveRepository
+from flowkeep.statestore.protocols.definitions import DefinitionRepository
 from flowkeep.statestore.protocols.reads import RunReads
 from flowkeep.statestore.protocols.run_lists import RunLists
 from flowkeep.statestore.protocols.runs import RunRepository
@@ -25,7 +28,10 @@ from flowkeep.statestore.protocols.system import SystemRepository
 from flowkeep.statestore.protocols.tasks import TaskRepository
 
 __all__ = [
+    "ActionRepository",
+    "AppRepository",
     "ArchiveRepository",
+    "DefinitionRepository",
     "RunCounts",
     "RunLists",
     "RunReads",

@@ -161,7 +161,7 @@ class _Reading:
         for n, module in enumerate(listed):
             if self._text(module, f"modules_used[{n}]") is None:
                 continue
-            inside = (steps or {}).get(module) or [None]
+            inside: Sequence[str | None] = (steps or {}).get(module) or [None]
             for i, step in enumerate(inside):
                 where = f"steps_in_modules.{module}[{i}]"
                 if step is None or self._text(step, where) is not None:
