@@ -51,15 +51,15 @@ class Repositories:
         archive: Callable[[], Storage],
         files: Callable[[], Storage],
     ) -> None:
-        self.runs = Runs(scope)
-        self.tasks = Tasks(scope)
+        self.runs = Runs(scope, archive)
+        self.tasks = Tasks(scope, archive)
         self.apps = Apps(scope)
         self.definitions = Definitions(scope)
         self.actions = Actions(scope)
-        self.retention = Retention(scope)
         self.archive = Archive(scope, archive)
+        self.retention = Retention(scope, self.archive)
         self.statistics = Statistics(scope)
-        self.state = State(scope)
+        self.state = State(scope, archive)
         self.secrets = Secrets(scope, keyring)
         self.system = System(scope, keyring, archive, files)
 

@@ -44,12 +44,16 @@ class Scope:
         before: Created before this time.
         app_id: Only this app's; None means every app.
         definition_id: Only runs of this definition.
+        without_apps: Apps that are left out.
+        without_definitions: Definitions that are left out.
     """
 
     tenant_id: str
     before: datetime
     app_id: str | None
     definition_id: UUID | None
+    without_apps: tuple[str, ...] = ()
+    without_definitions: tuple[UUID, ...] = ()
 
     @property
     def bound(self) -> dict[str, Any]:
@@ -59,6 +63,8 @@ class Scope:
             "before": self.before,
             "app": self.app_id,
             "definition": self.definition_id,
+            "without_apps": list(self.without_apps),
+            "without_definitions": list(self.without_definitions),
         }
 
     @property
@@ -69,6 +75,12 @@ class Scope:
             found += " AND r.app_id = :app"
         if self.definition_id is not None:
             found += " AND r.definition_id = :definition"
+        if self.without_apps:
+            found += " AND COALESCE(r.app_id <> ALL(CAST(:without_apps AS text[])), true)"
+        if self.without_definitions:
+            found += (
+                " AND COALESCE(r.definition_id <> ALL(CAST(:without_definitions AS uuid[])), true)"
+            )
         return (
             f"{found} AND {ENDED} AND NOT {HELD} AND NOT EXISTS"
             " (SELECT FROM {schema}.archive_pending AS q WHERE q.run_id = r.id)"

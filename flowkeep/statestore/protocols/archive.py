@@ -37,6 +37,8 @@ class ArchiveRepository(Protocol):
         *,
         app_id: str | None = None,
         definition_id: UUID | None = None,
+        without_apps: Sequence[str] = (),
+        without_definitions: Sequence[UUID] = (),
         max_runs_per_bundle: int = 20_000,
         limit: int | None = None,
         on_progress: Callable[[ArchiveProgress], None] | None = None,
@@ -53,6 +55,8 @@ class ArchiveRepository(Protocol):
             before: Only runs created before this time.
             app_id: Only this app's.
             definition_id: Only runs of this definition.
+            without_apps: Apps that are left out.
+            without_definitions: Definitions that are left out.
             max_runs_per_bundle: Most runs per bundle, chunks not counted; 1 to 1,000,000.
             limit: Most runs in all; None for no limit.
             on_progress: Called after each bundle.

@@ -1,28 +1,31 @@
 """Runs that move to object storage and back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from flowkeep.contracts import Page
 from flowkeep.contracts.archive import (
+    ArchivedRun,
     ArchiveProgress,
     Bundle,
     BundleCheck,
     BundleDeletion,
+    BundleRestore,
     BundleStatus,
 )
-from flowkeep.errors import InvalidInput
-from flowkeep.statestore.archive import bundles, deleting, publishing, verifying
+from flowkeep.errors import InvalidInput, NotFound
+from flowkeep.statestore.archive import bundles, deleting, publishing, restoring, verifying
 from flowkeep.statestore.archive.choice import Position
 from flowkeep.statestore.archive.choice import Scope as Wanted
-from flowkeep.statestore.repositories import inputs
+from flowkeep.statestore.repositories import archive_reads, inputs
 from flowkeep.statestore.session import EngineScope, Scope
 from flowkeep.storage import Storage
 
 MOST_RUNS = 20_000
 """Runs per bundle when nobody says otherwise."""
 _MOST = 1_000_000_000
+_MOST_DAYS = 365_000
 OnProgress = Callable[[ArchiveProgress], None]
 
 
@@ -45,6 +48,8 @@ class Archive:
         *,
         app_id: str | None = None,
         definition_id: UUID | None = None,
+        without_apps: Sequence[str] = (),
+        without_definitions: Sequence[UUID] = (),
         max_runs_per_bundle: int = MOST_RUNS,
         limit: int | None = None,
         on_progress: OnProgress | None = None,
@@ -56,6 +61,8 @@ class Archive:
             _before(before),
             None if app_id is None else inputs.name(app_id, "app_id"),
             None if definition_id is None else inputs.run_id(definition_id, "definition_id"),
+            tuple(without_apps),
+            tuple(without_definitions),
         )
         _most(max_runs_per_bundle, "max_runs_per_bundle")
         if limit is not None:
@@ -89,13 +96,46 @@ class Archive:
         scope = self._own_transactions("delete")
         bundle_id = inputs.run_id(bundle_id, "bundle_id")
 
-        def told(runs: int) -> None:
-            if on_progress is not None:
-                on_progress(ArchiveProgress(step="deleted", bundle_id=bundle_id, runs=runs))
-
+        told = _telling(on_progress, "deleted", bundle_id)
         return await deleting.delete(
             scope, self._storage(), inputs.tenant(tenant_id), bundle_id, told
         )
+
+    async def restore(
+        self,
+        tenant_id: str,
+        bundle_id: UUID,
+        run_ids: Sequence[UUID] | None = None,
+        *,
+        hold_days: int = 30,
+        on_progress: OnProgress | None = None,
+    ) -> BundleRestore:
+        """Bring archived runs back into the tables; see the Protocol."""
+        scope = self._own_transactions("restore")
+        bundle_id = inputs.run_id(bundle_id, "bundle_id")
+        if isinstance(hold_days, bool) or not isinstance(hold_days, int) or hold_days < 0:
+            raise InvalidInput(f"hold_days is {hold_days!r}", hint="use 0 or more days")
+        if run_ids is not None and not run_ids:
+            raise InvalidInput("run_ids is an empty list", hint="name runs, or pass None for all")
+        return await restoring.restore(
+            scope,
+            self._storage(),
+            inputs.tenant(tenant_id),
+            bundle_id,
+            None if run_ids is None else [inputs.run_id(one) for one in run_ids],
+            min(hold_days, _MOST_DAYS),
+            _telling(on_progress, "restored", bundle_id),
+        )
+
+    async def read(self, tenant_id: str, run_id: UUID) -> ArchivedRun:
+        """Return everything the archive keeps of one run."""
+        async with self._scope.read() as session:
+            found = await archive_reads.archived_run(
+                session, self._storage, inputs.tenant(tenant_id), inputs.run_id(run_id)
+            )
+        if found is None:
+            raise NotFound(f"run {run_id} is not archived", hint="look it up with `run get`")
+        return found
 
     async def get(self, tenant_id: str, bundle_id: UUID) -> Bundle:
         """Return a bundle, or raise NotFound."""
@@ -136,6 +176,14 @@ class Archive:
                 hint="call it on the store, not inside `transaction()` or `using()`",
             )
         return self._scope
+
+
+def _telling(on_progress: OnProgress | None, step: str, bundle_id: UUID) -> Callable[[int], None]:
+    def told(runs: int) -> None:
+        if on_progress is not None:
+            on_progress(ArchiveProgress(step=step, bundle_id=bundle_id, runs=runs))
+
+    return told
 
 
 def _before(before: datetime) -> datetime:

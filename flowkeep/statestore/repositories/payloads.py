@@ -97,7 +97,12 @@ async def fetch(session: Session, tenant_id: str, hashes: Iterable[bytes]) -> di
             tuple_(payload.c.tenant_id, payload.c.hash).in_([(tenant_id, h) for h in wanted])
         )
     )
-    return {bytes(row.hash): json.loads(zlib.decompress(row.data)) for row in rows}
+    return {bytes(row.hash): unpacked(row.data) for row in rows}
+
+
+def unpacked(data: bytes) -> Any:
+    """Return the value of a row of `payload`."""
+    return json.loads(zlib.decompress(data))
 
 
 async def unpack(
@@ -119,3 +124,50 @@ async def unpack(
             if digest:
                 row[name] = values[bytes(digest)]
     return rows
+
+
+# Work that was interrupted may leave values that nobody refers to. The day keeps away from
+# those that are just being written.
+_LOOSE = """
+SELECT p.hash, p.created_at < now() - interval '1 day' AND (
+    SELECT true FROM {schema}.payload_ref AS r
+    WHERE r.tenant_id = p.tenant_id AND r.hash = p.hash LIMIT 1
+) IS NULL AS loose
+FROM {schema}.payload AS p WHERE p.tenant_id = :tenant AND p.hash > :after
+ORDER BY p.hash LIMIT :limit
+"""
+_SWEEP = """
+DELETE FROM {schema}.payload AS p WHERE p.tenant_id = :tenant AND p.hash = ANY(:hashes) AND (
+    SELECT true FROM {schema}.payload_ref AS r
+    WHERE r.tenant_id = p.tenant_id AND r.hash = p.hash LIMIT 1
+) IS NULL
+"""
+_HOLD = """
+SELECT hash FROM {schema}.payload WHERE tenant_id = :tenant AND hash = ANY(:hashes)
+ORDER BY hash FOR UPDATE SKIP LOCKED
+"""
+
+
+async def sweep(
+    session: Session, tenant_id: str, after: bytes, limit: int
+) -> tuple[int, bytes | None]:
+    """Delete values of one stretch that nobody refers to.
+
+    Args:
+        session: A transaction.
+        tenant_id: Whose values.
+        after: Where the stretch before ended; empty at the beginning.
+        limit: Values to look at.
+
+    Returns:
+        How many went, and where the stretch ended; None behind the last.
+    """
+    bound = {"tenant": tenant_id, "after": after, "limit": limit}
+    rows = (await session.execute(_LOOSE, bound)).all()
+    loose = [bytes(row.hash) for row in rows if row.loose]
+    last = bytes(rows[-1].hash) if len(rows) == limit else None
+    if not loose:
+        return 0, last
+    held = await session.execute(_HOLD, {"tenant": tenant_id, "hashes": loose})
+    mine = {"tenant": tenant_id, "hashes": [bytes(found) for found in held.scalars()]}
+    return (await session.execute(_SWEEP, mine)).rowcount, last

@@ -60,6 +60,15 @@ class System(TenantErasure, SystemStatistics):
         recording.remember(self._known, attempts)
         return written
 
+    async def tenants_with_policies(self) -> Sequence[str]:
+        """Return the tenants whose retention policies may remove runs."""
+        async with self._scope.read() as session:
+            found = await session.execute(
+                "SELECT DISTINCT tenant_id FROM {schema}.retention_policy"
+                " WHERE days IS NOT NULL AND NOT legal_hold ORDER BY tenant_id"
+            )
+            return list(found.scalars())
+
     async def close_segment(self, close: SegmentClose) -> Run:
         """Record how one Temporal execution ended, and the run's outcome unless it goes on."""
         inputs.instant(close.closed_at, "closed_at")
