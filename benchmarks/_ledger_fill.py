@@ -5,14 +5,16 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
 import psycopg
 from psycopg import sql
 
-from benchmarks._ledger_rows import APPS, DEFINITIONS, TENANTS, Population, definition_id
+from benchmarks._ledger_rows import Population
 from benchmarks._support import say
+from flowkeep.statestore.tables import run
 
 SCHEMA = "flowkeep"
 STREAMS = [["run"], ["task"], ["run_label", "run_event", "run_segment", "state_entry"]]
@@ -67,8 +69,6 @@ def fill(url: str, population: Population) -> Filled:
         later = _put_off(connection)
     with ThreadPoolExecutor(len(STREAMS)) as pool:
         _all(pool, _copy, [(url, population, stream) for stream in STREAMS])
-    with _connection(url) as connection:
-        _write_definitions(connection, population)
     copied = time.monotonic()
     with ThreadPoolExecutor(BUILDERS) as pool:
         for statements in later:
@@ -144,51 +144,38 @@ def _csv(frame: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-_DEFINITION = """
-INSERT INTO definition (id, tenant_id, app_id, ref, slug, name, version_revision, param_schema,
-    out_schema, tags, visibility, created_at, updated_at)
-VALUES (%(id)s, %(tenant)s, %(app)s, %(name)s, %(name)s, %(name)s, 0, '{}', '{}', '{nightly}',
-    'tenant', %(at)s, %(at)s)
-"""
-_DEFINITION_VERSION = """
-INSERT INTO definition_version (definition_id, revision, tenant_id, spec, param_schema, out_schema,
-    created_at)
-VALUES (%(id)s, 0, %(tenant)s, '{}', '{}', '{}', %(at)s)
-"""
-_COMPONENTS = """
-INSERT INTO definition_component (definition_id, position, tenant_id, module, step)
-SELECT %(id)s, n, %(tenant)s, 'module-' || (%(number)s + n / 2) %% 10, 'step-' || n %% 4
-FROM generate_series(0, 5) AS n
-"""
-_COUNTS = """
-UPDATE definition SET execution_count = c.runs, last_executed_at = c.last
-FROM (
-    SELECT definition_id, count(*) AS runs, max(created_at) AS last FROM run GROUP BY 1
-) AS c
-WHERE id = c.definition_id
+_FRESH = timedelta(hours=4)
+_LATELY = """
+WITH fresh AS (
+    INSERT INTO run (id, workflow_id, created_at, started_at, finished_at, updated_at, {others})
+    SELECT id, id::text, created_at, started_at + by, finished_at + by, updated_at + by, {others}
+    FROM (
+        SELECT uuidv7(created_at + by - now()) AS id, created_at + by AS created_at, started_at,
+            finished_at, updated_at, by, {others}
+        FROM run, (SELECT now() - %(until)s::timestamptz AS by)
+        WHERE created_at >= %(until)s::timestamptz - %(fresh)s::interval AND created_at < %(until)s
+    )
+    RETURNING id, tenant_id, labels, created_at
+)
+INSERT INTO run_label (tenant_id, key, value, created_at, run_id)
+SELECT tenant_id, key, value, created_at, id FROM fresh, jsonb_each_text(labels)
 """
 
 
-def _write_definitions(connection: psycopg.Connection, population: Population) -> None:
-    """Write apps and the definitions that runs name, each with a version and six components."""
-    apps, definitions, at = list(APPS), [], population.since
-    for number, tenant in enumerate(TENANTS):
-        definitions += [
-            {
-                "id": definition_id(number, n),
-                "number": n,
-                "tenant": tenant,
-                "app": apps[n % len(apps)],
-                "name": f"definition-{n:02}",
-                "at": at,
-            }
-            for n in range(DEFINITIONS)
-        ]
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO app VALUES (%s, %s, %s, %s, null, %s, %s)",
-            [(tenant, app, app, app, at, at) for tenant in TENANTS for app in apps],
+def repeat_lately(url: str, population: Population) -> None:
+    """Let the last four hours of the rows be the last four hours of the clock, too.
+
+    Counts of the last minutes read by the clock, and a filled ledger is older than that.
+
+    Args:
+        url: Of the database.
+        population: Its rows.
+    """
+    moved = {"id", "workflow_id", "created_at", "started_at", "finished_at", "updated_at"}
+    others = sql.SQL(", ").join(
+        sql.Identifier(column.name) for column in run.c if column.name not in moved
+    )
+    with _connection(url) as connection:
+        connection.execute(
+            sql.SQL(_LATELY).format(others=others), {"until": population.until, "fresh": _FRESH}
         )
-        for statement in (_DEFINITION, _DEFINITION_VERSION, _COMPONENTS):
-            cursor.executemany(statement, definitions)
-        cursor.execute(_COUNTS)

@@ -30,9 +30,9 @@ from tests.statestore.test_plans import plans
 ROWS = """
 INSERT INTO flowkeep.app (tenant_id, id, ref, name, created_at, updated_at)
 VALUES (:tenant, 'app', 'app', 'App', now(), now());
-INSERT INTO flowkeep.definition (id, tenant_id, ref, slug, name, param_schema, out_schema, tags,
-    visibility, created_at, updated_at)
-VALUES (:definition, :tenant, 'ref', 'slug', 'Name', '{}', '{}', '{}', 'tenant', now(), now());
+INSERT INTO flowkeep.definition (id, tenant_id, ref, slug, name, tags, visibility, created_at,
+    updated_at)
+VALUES (:definition, :tenant, 'ref', 'slug', 'Name', '{}', 'tenant', now(), now());
 INSERT INTO flowkeep.definition_version (definition_id, revision, tenant_id, spec, param_schema,
     out_schema, created_at)
 VALUES (:definition, 1, :tenant, '{}', '{}', '{}', now());

@@ -13,6 +13,8 @@ LONGEST = 200
 
 _LONGEST_TAG = 100
 _MOST_TAGS = 64
+# Of Latin letters alone: elsewhere a mark makes another letter.
+_ACCENTS = re.compile(r"(?<=[A-Za-z])[\u0300-\u036f]+")
 _SEPARATORS = re.compile(r"[\W_]+")
 _REF = re.compile(r"\w[\w.:/@-]*")
 
@@ -23,8 +25,8 @@ def slug_of(name: str) -> str:
     Args:
         name: What people call it; a name without any letter or digit gives `definition`.
     """
-    plain = unicodedata.normalize("NFKD", name)
-    plain = "".join(c for c in plain if not unicodedata.combining(c)).casefold()
+    plain = _ACCENTS.sub("", unicodedata.normalize("NFKD", name))
+    plain = unicodedata.normalize("NFC", plain.casefold())
     return _SEPARATORS.sub("-", plain)[:LONGEST].strip("-") or "definition"
 
 

@@ -50,8 +50,6 @@ definition = Table(
     Column("revision", BigInteger, nullable=False, server_default="0"),
     # The newest saved version.
     Column("version_revision", BigInteger, nullable=False, server_default="0"),
-    json("param_schema", null=False),
-    json("out_schema", null=False),
     Column("tags", ARRAY(Text), nullable=False),
     Column("enabled", Boolean, nullable=False, server_default=sql("true")),
     Column("draft", Boolean, nullable=False, server_default=sql("false")),

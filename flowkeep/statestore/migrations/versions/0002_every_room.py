@@ -66,8 +66,6 @@ NEW_TABLES = [
         version TEXT,
         revision BIGINT DEFAULT '0' NOT NULL,
         version_revision BIGINT DEFAULT '0' NOT NULL,
-        param_schema JSONB NOT NULL,
-        out_schema JSONB NOT NULL,
         tags TEXT[] NOT NULL,
         enabled BOOLEAN DEFAULT true NOT NULL,
         draft BOOLEAN DEFAULT false NOT NULL,
@@ -358,21 +356,7 @@ NEW_TABLES = [
     "CREATE INDEX secret_ref_by_secret_ix ON secret_ref (secret_id)",
 ]
 
-CHANGES = [
-    # Whoever writes there holds the run's lock: as for attempts, no key needs to be checked.
-    "ALTER TABLE payload_ref DROP CONSTRAINT payload_ref_run_id_fk",
-    "ALTER TABLE run_event DROP CONSTRAINT run_event_run_id_fk",
-    "ALTER TABLE run_pause DROP CONSTRAINT run_pause_run_id_fk",
-    "ALTER TABLE secret ADD COLUMN run_scoped BOOLEAN DEFAULT false NOT NULL",
-    """
-    INSERT INTO run_label (tenant_id, key, value, created_at, run_id)
-    SELECT r.tenant_id, l.key, l.value, r.created_at, r.id
-    FROM run AS r CROSS JOIN LATERAL jsonb_each_text(r.labels) AS l
-    WHERE r.labels <> '{}'
-    """,
-]
-
 
 def upgrade() -> None:
-    for statement in NEW_TABLES + CHANGES:
+    for statement in NEW_TABLES:
         op.execute(statement)
