@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 from flowkeep.errors import ConfigurationError, NotFound, SourceUnavailable
 from flowkeep.storage.errors import classify
+from flowkeep.storage.pieces import Pieces
 from flowkeep.storage.urls import redact_url
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ class Storage:
                 yield bytes(piece)
 
     @contextmanager
-    def reading(self, key: str) -> Iterator[IO[bytes]]:
+    def reading(self, key: str) -> Iterator[Pieces]:
         """Open an object for reading pieces of it; only those travel.
 
         Args:
@@ -143,8 +144,6 @@ class Storage:
             SourceUnavailable: If the store cannot be reached now; the file's methods raise it too.
         """
         import obstore
-
-        from flowkeep.storage.pieces import Pieces
 
         with self._translated(f"read {key}"):
             file = obstore.open_reader(self._store, key, buffer_size=_READ_AHEAD)

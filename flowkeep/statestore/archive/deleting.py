@@ -13,6 +13,7 @@ from flowkeep.errors import Conflict
 from flowkeep.statestore.archive import bundles, objects
 from flowkeep.statestore.archive.comparison import Batch, batches, compare
 from flowkeep.statestore.archive.threads import in_thread
+from flowkeep.statestore.repositories import holds
 from flowkeep.statestore.repositories.removal import remove
 from flowkeep.statestore.session import EngineScope, Session
 from flowkeep.statestore.tables import run_archive
@@ -57,7 +58,7 @@ async def delete(
     storage: Storage,
     tenant_id: str,
     bundle_id: UUID,
-    on_batch: Callable[[int], None] | None = None,
+    on_batch: Callable[[int], None],
 ) -> BundleDeletion:
     """Take the rows of a bundle's runs out of the tables; see the Protocol."""
     async with scope.read() as session:
@@ -77,8 +78,7 @@ async def delete(
     for batch in batches(members, _RUNS):
         async with scope.write() as session:
             await _move(session, bundle, batch, tally)
-        if on_batch is not None:
-            on_batch(tally.archived)
+        on_batch(tally.archived)
     async with scope.write() as session:
         # What was kept may be published again.
         await session.execute(
@@ -90,6 +90,7 @@ async def delete(
 
 async def _move(session: Session, bundle: Bundle, batch: Batch, tally: _Tally) -> None:
     """Move the runs of a batch that are still what was published."""
+    await holds.pass_gate(session, bundle.tenant_id, alone=False)
     await _still_deleting(session, bundle)
     found = await compare(session, bundle.tenant_id, batch, lock=True)
     if found.gone:

@@ -3,8 +3,8 @@
 import hashlib
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import IO, TYPE_CHECKING
 
 from flowkeep.contracts.archive import Bundle
@@ -33,40 +33,53 @@ def check(storage: Storage, bundle: Bundle, stop: threading.Event) -> "pa.Table"
 
 
 def check_parts(
-    storage: Storage, prefix: str, manifest: Manifest, stop: threading.Event
+    storage: Storage,
+    prefix: str,
+    manifest: Manifest,
+    stop: threading.Event,
+    keep: Callable[[Part, IO[bytes]], None] | None = None,
 ) -> "pa.Table":
-    """Check the parts of a bundle against its manifest; see `check`."""
+    """Check the parts of a bundle against its manifest; see `check`.
+
+    Args:
+        storage: Where bundles lie.
+        prefix: The bundle's folder.
+        manifest: Its manifest.
+        stop: When set, no further part is read.
+        keep: Takes over the local copy of each part; else they are closed.
+    """
     members = None
     for part in PARTS:
         if stop.is_set():
             raise InterruptedError
-        with fetched(storage, prefix, manifest, part) as file:
-            if part is RUNS:
+        with ExitStack() as undo:
+            file = undo.enter_context(tempfile.TemporaryFile(prefix="flowkeep-archive-"))
+            _fetch(storage, prefix, manifest, part, file)
+            if members is None:
                 members = _members(storage, prefix, manifest, file)
             else:
-                assert members is not None
                 _check_rows(storage, prefix, manifest, part, file, members)
+            if keep is not None:
+                keep(part, file)
+                undo.pop_all()
     assert members is not None
     return members
 
 
-@contextmanager
-def fetched(storage: Storage, prefix: str, manifest: Manifest, part: Part) -> Iterator[IO[bytes]]:
-    """Give a local copy of a part whose bytes are those that the manifest names."""
+def _fetch(storage: Storage, prefix: str, manifest: Manifest, part: Part, file: IO[bytes]) -> None:
+    """Copy a part into a local file, if its bytes are those that the manifest names."""
     key, facts = f"{prefix}/{part.file}", manifest.parts[part.name]
     digest, size = hashlib.sha256(), 0
-    with tempfile.TemporaryFile(prefix="flowkeep-archive-") as file:
-        try:
-            for piece in storage.chunks(key):
-                digest.update(piece)
-                size += len(piece)
-                file.write(piece)
-        except NotFound:
-            raise damaged(f"{storage.url_of(key)} is missing") from None
-        if size != facts.bytes or digest.hexdigest() != facts.sha256:
-            raise damaged(f"{storage.url_of(key)} was altered after it was published")
-        file.seek(0)
-        yield file
+    try:
+        for piece in storage.chunks(key):
+            digest.update(piece)
+            size += len(piece)
+            file.write(piece)
+    except NotFound:
+        raise damaged(f"{storage.url_of(key)} is missing") from None
+    if size != facts.bytes or digest.hexdigest() != facts.sha256:
+        raise damaged(f"{storage.url_of(key)} was altered after it was published")
+    file.seek(0)
 
 
 def _members(storage: Storage, prefix: str, manifest: Manifest, file: IO[bytes]) -> "pa.Table":

@@ -8,6 +8,7 @@ from sqlalchemy import ScalarSelect, bindparam, func, insert, select, update
 
 from flowkeep.contracts import Event, EventKind, RunStatus
 from flowkeep.errors import Forbidden, NotFound, RevisionMismatch
+from flowkeep.statestore.repositories import archive_reads
 from flowkeep.statestore.repositories.rows import EVENT, FULL
 from flowkeep.statestore.session import Session
 from flowkeep.statestore.tables import run, run_event
@@ -48,6 +49,7 @@ async def lock(
 
     Raises:
         NotFound: If it does not exist.
+        Conflict: With the code RUN_ARCHIVED, if it lies in the archive.
         Forbidden: If it belongs to another tenant.
         RevisionMismatch: If somebody changed it since it was read.
     """
@@ -57,6 +59,8 @@ async def lock(
         found = await session.execute(_LOCK.where(run.c.id == run_id))
     row = found.mappings().one_or_none()
     if row is None:
+        if isinstance(run_id, UUID):
+            await archive_reads.refuse_change(session, run_id, tenant_id)
         name = f"run {run_id}" if isinstance(run_id, UUID) else "the run of this execution"
         raise NotFound(f"{name} does not exist", hint="look it up with `run list`")
     if tenant_id is not None and row["tenant_id"] != tenant_id:

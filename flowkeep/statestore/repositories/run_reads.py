@@ -33,7 +33,9 @@ class RunReads(RunLists):
         async with self._scope.read() as session:
             found = await session.execute(select(*FULL).where(*where))
             row = found.mappings().one_or_none()
-            return None if row is None else await full_run(session, dict(row))
+            if row is not None:
+                return await full_run(session, dict(row))
+        return await self._archived.run(tenant_id, app_id, inputs.run_id(run_id))
 
     async def list_events(
         self, tenant_id: str, run_id: UUID, limit: int = 50, before: int | None = None
@@ -50,14 +52,20 @@ class RunReads(RunLists):
         statement = select(*EVENT).where(*where).order_by(run_event.c.seq.desc())
         async with self._scope.read() as session:
             found = await session.execute(statement.limit(min(limit, _MOST_EVENTS)))
-            return [Event.model_validate(dict(row)) for row in found.mappings()]
+            events = [Event.model_validate(dict(row)) for row in found.mappings()]
+        if events:
+            return events
+        archived = await self._archived.events(tenant_id, inputs.run_id(run_id))
+        behind = [event for event in archived if before is None or event.seq < before]
+        return behind[: min(limit, _MOST_EVENTS)]
 
     async def list_segments(self, tenant_id: str, run_id: UUID) -> Sequence[Segment]:
         """Return the newest 1000 Temporal executions of a run, oldest first."""
         async with self._scope.read() as session:
-            return await segments.list_segments(
+            found = await segments.list_segments(
                 session, inputs.tenant(tenant_id), inputs.run_id(run_id)
             )
+        return found or (await self._archived.segments(tenant_id, inputs.run_id(run_id)))[-1000:]
 
     async def list_pauses(self, tenant_id: str, run_id: UUID) -> Sequence[Pause]:
         """Return the newest 1000 pauses of a run, newest first."""
@@ -72,4 +80,5 @@ class RunReads(RunLists):
         )
         async with self._scope.read() as session:
             found = await session.execute(statement)
-            return [Pause.model_validate(dict(row)) for row in found.mappings()]
+            pauses = [Pause.model_validate(dict(row)) for row in found.mappings()]
+        return pauses or (await self._archived.pauses(tenant_id, inputs.run_id(run_id)))[:1000]

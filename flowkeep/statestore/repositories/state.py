@@ -1,6 +1,6 @@
 """Named state of a tenant, and the arguments of its runs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -11,8 +11,10 @@ from flowkeep.contracts import StateEntry, StateType
 from flowkeep.errors import InvalidInput, NotFound, RevisionMismatch
 from flowkeep.statestore import encoding
 from flowkeep.statestore.repositories import arguments, inputs
+from flowkeep.statestore.repositories.archive_reads import ArchivedReads
 from flowkeep.statestore.session import Scope, Session
 from flowkeep.statestore.tables import state_entry
+from flowkeep.storage import Storage
 
 
 class State:
@@ -20,15 +22,19 @@ class State:
 
     Args:
         scope: Where sessions come from.
+        storage: Gives the storage of archived runs when it is needed.
     """
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, storage: Callable[[], Storage]) -> None:
         self._scope = scope
+        self._archived = ArchivedReads(scope, storage)
 
     async def get_arguments(self, tenant_id: str, run_id: UUID) -> dict[str, Any]:
         """Return what a run was started with; nobody can have changed it since."""
         async with self._scope.read() as session:
             found = await arguments.read(session, inputs.tenant(tenant_id), inputs.run_id(run_id))
+        if found is None:
+            found = await self._archived.arguments(tenant_id, inputs.run_id(run_id))
         if found is None:
             raise NotFound(
                 f"run {run_id} was started without arguments of its own",

@@ -1,5 +1,6 @@
 """Questions about the tasks of one run."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,9 +10,11 @@ from sqlalchemy import ColumnElement, Select, func, select, tuple_
 from flowkeep.contracts import Page, Task, TaskKey
 from flowkeep.errors import InvalidInput, NotFound
 from flowkeep.statestore.repositories import inputs
+from flowkeep.statestore.repositories.archive_reads import ArchivedReads, page_after
 from flowkeep.statestore.repositories.rows import TASK, tasks
 from flowkeep.statestore.session import Scope, Session
 from flowkeep.statestore.tables import task
+from flowkeep.storage import Storage
 
 
 class TaskReads:
@@ -19,19 +22,25 @@ class TaskReads:
 
     Args:
         scope: Where sessions come from.
+        storage: Gives the storage of archived runs when it is needed.
     """
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, storage: Callable[[], Storage]) -> None:
         self._scope = scope
+        self._archived = ArchivedReads(scope, storage)
 
     async def get(self, tenant_id: str, key: TaskKey) -> Task:
         """Return one attempt with its input and output, or raise NotFound."""
         inputs.tenant(tenant_id)
         async with self._scope.read() as session:
             row = await find(session, tenant_id, key)
-            if row is None:
-                raise missing(key)
-            return (await tasks(session, tenant_id, [row]))[0]
+            if row is not None:
+                return (await tasks(session, tenant_id, [row]))[0]
+        for one in reversed(await self._archived.attempts(tenant_id, key.run_id)):
+            same = (one.temporal_run_id, one.activity_id) == (key.temporal_run_id, key.activity_id)
+            if same and key.attempt in (None, one.attempt):
+                return one
+        raise missing(key)
 
     async def list_tasks(
         self, tenant_id: str, run_id: UUID, limit: int = 100, cursor: str | None = None
@@ -50,10 +59,16 @@ class TaskReads:
         order = (task.c.scheduled_at, task.c.temporal_run_id, task.c.activity_id)
         statement = select(*TASK).where(*_of(tenant_id, run_id), highest).order_by(*order)
         async with self._scope.read() as session:
+            at = None
             if cursor is not None:
                 at = await _time_at(session, _of(tenant_id, run_id), cursor, highest)
                 statement = statement.where(tuple_(*order) > (at, *_key(cursor)))
-            return await _page(session, statement, tenant_id, limit)
+            if cursor is None or at is not None:
+                page = await _page(session, statement, tenant_id, limit)
+                if page.data or at is not None:
+                    return page
+        archived = await self._archived.tasks(tenant_id, inputs.run_id(run_id))
+        return page_after(archived, inputs.page_limit(limit), cursor, lambda one: one.key)
 
     async def list_attempts(
         self,
@@ -78,7 +93,18 @@ class TaskReads:
                 raise _bad_cursor(cursor)
             statement = statement.where(tuple_(*order) > (*_key(key), int(number)))
         async with self._scope.read() as session:
-            return await _page(session, statement, tenant_id, limit)
+            page = await _page(session, statement, tenant_id, limit)
+        if page.data:
+            return page
+        archived = [
+            one
+            for one in await self._archived.attempts(tenant_id, inputs.run_id(run_id))
+            if activity_id in (None, one.activity_id)
+            and temporal_run_id in (None, one.temporal_run_id)
+        ]
+        if not archived:
+            return page
+        return page_after(archived, page.limit, cursor, lambda one: one.attempt_key)
 
 
 def _of(tenant_id: str, run_id: UUID) -> list[ColumnElement[bool]]:
@@ -124,7 +150,7 @@ def missing(key: TaskKey) -> NotFound:
 
 async def _time_at(
     session: Session, where: list[ColumnElement[bool]], cursor: str, highest: ColumnElement[bool]
-) -> datetime:
+) -> datetime | None:
     temporal_run_id, activity_id = _key(cursor)
     found = await session.execute(
         select(task.c.scheduled_at).where(
@@ -135,8 +161,6 @@ async def _time_at(
         )
     )
     at: datetime | None = found.scalar_one_or_none()
-    if at is None:
-        raise _bad_cursor(cursor)
     return at
 
 
