@@ -43,17 +43,21 @@ async def plans(
         raw = await session.connection.get_raw_connection()
         driver: Any = raw.driver_connection
         mode = "force_generic_plan" if generic else "force_custom_plan"
-        await driver.execute(f"SET plan_cache_mode = {mode}")
+        await driver.execute("BEGIN")
         for statement, parameters in statements:
-            if not statement.lstrip().startswith(("SELECT", "WITH", "INSERT", "UPDATE")):
+            if "set_config(" in statement:  # how a list is planned is part of its plan
+                await driver.execute(statement)
                 continue
+            if not statement.lstrip(" (\n").startswith(("SELECT", "WITH", "INSERT", "UPDATE")):
+                continue
+            await driver.execute(f"SET LOCAL plan_cache_mode = {mode}")
             cursor = await driver.execute(
                 f"EXPLAIN (FORMAT JSON, VERBOSE) {statement}", parameters, prepare=True
             )
             (row,) = await cursor.fetchone()
             tree = row if isinstance(row, list) else json.loads(row)
             found.append(nodes(tree[0]["Plan"]))
-        await driver.execute("RESET plan_cache_mode")
+        await driver.execute("ROLLBACK")
     return found
 
 
