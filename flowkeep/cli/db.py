@@ -25,7 +25,8 @@ async def _upgrade(invocation: Invocation) -> None:
     settings = invocation.settings()
     url, schema = settings.database_url(), settings.database.schema_name
     before = await migrate.current(url, schema)
-    _print(invocation, before, await migrate.upgrade(url, schema))
+    after = await migrate.upgrade(url, schema, on_progress=lambda line: click.echo(line, err=True))
+    _print(invocation, before, after)
 
 
 @db.command()

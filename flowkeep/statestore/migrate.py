@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,22 @@ def head() -> str:
     return HEAD
 
 
-async def upgrade(url: str, schema_name: str = "flowkeep") -> str:
+async def upgrade(
+    url: str,
+    schema_name: str = "flowkeep",
+    *,
+    on_progress: Callable[[str], None] | None = None,
+) -> str:
     """Run every migration that is missing; safe to call from many processes at once.
+
+    Readers and writers go on meanwhile. An upgrade that was interrupted is finished by the next.
+    Calling it once more after the last process of the version before has ended completes what
+    that one wrote without knowing of newer tables.
 
     Args:
         url: postgresql:// URL of the ledger.
         schema_name: PostgreSQL schema of the tables; created when missing.
+        on_progress: Called with a line before each step that may take long.
 
     Returns:
         The migration the ledger stands at now.
@@ -49,8 +59,10 @@ async def upgrade(url: str, schema_name: str = "flowkeep") -> str:
                 await asyncio.to_thread(_refuse_newer, found)
             if found != HEAD:
                 async with engine.connect() as worker:
-                    await worker.run_sync(_migrate, schema_name)
+                    await worker.run_sync(_migrate, schema_name, on_progress)
                     await worker.commit()
+            else:
+                await _complete(connection)
     return HEAD
 
 
@@ -119,6 +131,9 @@ async def _exclusive(connection: AsyncConnection, schema_name: str) -> AsyncIter
     Polled, because a session that waits inside `pg_advisory_lock` holds a snapshot, for which
     CREATE INDEX CONCURRENTLY of the lock's owner would wait in turn.
     """
+    # The owner's session rests while another one builds indexes, for hours if need be.
+    await connection.execute(text("SET idle_session_timeout = 0"))
+    await connection.execute(text("SET statement_timeout = 0"))
     key = {"key": f"flowkeep.migrate.{schema_name}"}
     lock = text("SELECT pg_try_advisory_lock(hashtextextended(:key, 0))")
     while not (await connection.execute(lock, key)).scalar_one():  # noqa: ASYNC110 - see above
@@ -163,11 +178,26 @@ def _refuse_newer(found: str) -> None:
         ) from None
 
 
-def _migrate(connection: Connection, schema_name: str) -> None:
+async def _complete(connection: AsyncConnection) -> None:
+    from flowkeep.statestore.migrations.labels import RECENT
+
+    await connection.execute(text(RECENT))
+
+
+def _migrate(
+    connection: Connection, schema_name: str, on_progress: Callable[[str], None] | None
+) -> None:
     from alembic import command
 
-    # A migration that cannot get its lock soon gives up instead of queueing every reader behind it.
-    connection.exec_driver_sql("SET lock_timeout = '10s'")
+    # A migration that cannot get its lock soon gives up instead of queueing every reader behind
+    # it; how long building an index takes is nobody's business.
+    connection.exec_driver_sql("SET lock_timeout = '2s'")
+    connection.exec_driver_sql("SET statement_timeout = 0")
     connection.commit()
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    command.upgrade(_config({"connection": connection, "schema_name": schema_name}), "head")
+    attributes = {
+        "connection": connection,
+        "schema_name": schema_name,
+        "on_progress": on_progress,
+    }
+    command.upgrade(_config(attributes), "head")

@@ -1,6 +1,8 @@
-"""Indexes of lists and finders on the tables that are filled already."""
+"""Changes of the tables that are filled already: indexes of lists and finders, rows of labels."""
 
 from alembic import op
+
+from flowkeep.statestore.migrations import online
 
 revision = "0003"
 down_revision = "0002"
@@ -8,15 +10,26 @@ branch_labels = None
 depends_on = None
 
 
-# On filled tables: built beside the readers and writers, each in its own transaction.
-ONLINE = {
+CHANGES = [
+    # Whoever writes there holds the run's lock: as for attempts, no key needs to be checked.
+    "ALTER TABLE payload_ref DROP CONSTRAINT IF EXISTS payload_ref_run_id_fk",
+    "ALTER TABLE run_event DROP CONSTRAINT IF EXISTS run_event_run_id_fk",
+    "ALTER TABLE run_pause DROP CONSTRAINT IF EXISTS run_pause_run_id_fk",
+    "ALTER TABLE secret ADD COLUMN IF NOT EXISTS run_scoped BOOLEAN DEFAULT false NOT NULL",
+    # Its name goes to an index with other columns.
+    """
+    DO $$ BEGIN
+        IF to_regclass('run_by_app_trigger_ix') IS NULL THEN
+            ALTER INDEX run_by_trigger_ix RENAME TO run_by_app_trigger_ix;
+        END IF;
+    END $$
+    """,
+]
+
+INDEXES = {
     "run_by_app_status_ix": """
         CREATE INDEX CONCURRENTLY run_by_app_status_ix ON run (tenant_id, app_id, status,
         created_at, id) WHERE kind = 'run'
-    """,
-    "run_by_app_trigger_ix": """
-        CREATE INDEX CONCURRENTLY run_by_app_trigger_ix ON run (tenant_id, app_id,
-        triggered_from, created_at, id) WHERE kind = 'run'
     """,
     "run_by_definition_ix": """
         CREATE INDEX CONCURRENTLY run_by_definition_ix ON run (definition_id, tenant_id,
@@ -82,8 +95,7 @@ ONLINE = {
 
 def upgrade() -> None:
     with op.get_context().autocommit_block():
-        op.execute("DROP INDEX CONCURRENTLY IF EXISTS run_by_trigger_ix")
-        for name, statement in ONLINE.items():
-            # One that was interrupted leaves an invalid index behind.
-            op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
-            op.execute(statement)
+        for statement in CHANGES:
+            online.alter(statement)
+        online.build(INDEXES)
+        online.fill_labels()
