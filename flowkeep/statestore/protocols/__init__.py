@@ -16,6 +16,8 @@ from flowkeep.statestore.protocols.apps import AppRepository
 from flowkeep.statestore.protocols.archive import ArchiveRepository
 from flowkeep.statestore.protocols.definitions import DefinitionRepository
 from flowkeep.statestore.protocols.reads import RunReads
+from flowkeep.statestore.protocols.retention import RetentionRepository
+from flowkeep.statestore.protocols.run_deletes import RunDeletes
 from flowkeep.statestore.protocols.run_lists import RunLists
 from flowkeep.statestore.protocols.runs import RunRepository
 from flowkeep.statestore.protocols.state import SecretRepository, StateRepository
@@ -32,7 +34,9 @@ __all__ = [
     "AppRepository",
     "ArchiveRepository",
     "DefinitionRepository",
+    "RetentionRepository",
     "RunCounts",
+    "RunDeletes",
     "RunLists",
     "RunReads",
     "RunRepository",

@@ -15,10 +15,11 @@ from flowkeep.contracts import (
     Source,
 )
 from flowkeep.statestore.protocols.reads import RunReads
+from flowkeep.statestore.protocols.run_deletes import RunDeletes
 from flowkeep.statestore.protocols.statistics import RunCounts
 
 
-class RunRepository(RunReads, RunCounts, Protocol):
+class RunRepository(RunReads, RunCounts, RunDeletes, Protocol):
     """Runs and the commands that change them.
 
     Every command locks the row, checks `expected_revision` when given (`RevisionMismatch`), bumps

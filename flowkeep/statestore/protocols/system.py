@@ -23,7 +23,8 @@ class SystemRepository(SystemStatisticsRepository, Protocol):
         """Record a batch in one transaction; returns how many attempt rows were written.
 
         Runs and segments that are not known yet are created first (event `adopted`); a pending
-        run becomes `running`. Repeating a batch changes nothing.
+        run becomes `running`. Repeating a batch changes nothing. Records of runs that were deleted
+        or archived since come too late and are dropped.
 
         Args:
             attempts: In any order, of any tenant, with repeats.
@@ -37,16 +38,27 @@ class SystemRepository(SystemStatisticsRepository, Protocol):
         """
         ...
 
+    async def tenants_with_policies(self) -> Sequence[str]:
+        """Return the tenants whose retention policies may remove runs."""
+        ...
+
     async def close_segment(self, close: SegmentClose) -> Run:
         """Record how one Temporal execution ended, and the run's outcome unless it goes on.
 
         The run is left open when the close is tentative, says `running` (continued as new), or
         when a later execution of the run is known.
+
+        Raises:
+            NotFound: If the run was deleted or archived since: the record comes too late.
         """
         ...
 
     async def set_paused(self, run: RunRef, request: PauseRequest) -> Run:
-        """Record that the workflow paused or resumed; repeating it changes nothing."""
+        """Record that the workflow paused or resumed; repeating it changes nothing.
+
+        Raises:
+            NotFound: If the run was deleted or archived since: the record comes too late.
+        """
         ...
 
     async def secret_keys(self) -> Sequence[KeyUse]:
