@@ -105,10 +105,6 @@ def _fillable(stored: Task, wanted: Task) -> set[str]:
 
 def _check(stored: Task, wanted: Task) -> None:
     """Raise unless a caller may move or change an attempt."""
-    if wanted.next_retry_at is not None and wanted.status not in _FAILURES:
-        raise InvalidInput(
-            f"{wanted.ref}: next_retry_at belongs to attempts that failed, not to {wanted.status}"
-        )
     if _cut_off(stored) and wanted.status.terminal:
         return
     if stored.source > Source.CLIENT and not stored.status.terminal:
@@ -119,6 +115,10 @@ def _check(stored: Task, wanted: Task) -> None:
         )
     if stored.status.terminal or stored.status is not wanted.status:
         check_task_move(str(wanted.ref), stored.status, wanted.status)
+    if wanted.next_retry_at is not None and wanted.status not in _FAILURES:
+        raise InvalidInput(
+            f"{wanted.ref}: next_retry_at belongs to attempts that failed, not to {wanted.status}"
+        )
 
 
 def _cut_off(stored: Task) -> bool:

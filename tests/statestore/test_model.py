@@ -1,0 +1,305 @@
+"""Random sequences of writes on the ledger and on a small model of its rules: same end state.
+
+MODEL_EXAMPLES sets how many sequences are tried; the short form is the same every time.
+"""
+
+import os
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from flowkeep.contracts import (
+    Attempt,
+    ErrorInfo,
+    NewRun,
+    NewTask,
+    RunStatus,
+    Source,
+    TaskKey,
+    TaskStatus,
+)
+from flowkeep.errors import FlowkeepError
+from flowkeep.statestore import Store
+from tests.statestore.model import OPEN_TASK, Key, Ledger, Refused, Row
+from tests.statestore.records import TENANT, at, attempt, close_of, new_run, ref_of
+
+EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "30"))
+SETTINGS: dict[str, Any] = {
+    "deadline": None,
+    "derandomize": "MODEL_EXAMPLES" not in os.environ,
+    "database": None,
+    # One ledger for all examples: each makes a run of its own.
+    "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+}
+ERRORS = {"failed": "BOOM", "timed_out": "LATE", "cancelled": "STOPPED"}
+ENDED = ["succeeded", "failed", "timed_out", "cancelled"]
+
+executions = st.sampled_from(["T1", "T2"])
+sources = st.sampled_from([Source.CLIENT, Source.WORKER, Source.WORKFLOW, Source.SERVER])
+values = st.none() | st.integers(1, 2)
+patches = st.dictionaries(st.sampled_from("ab"), st.integers(1, 2), min_size=1)
+names = st.sampled_from(["s", "t"])
+keys = st.tuples(executions, st.sampled_from(["x", "y"]), st.integers(1, 3))
+behind = st.sampled_from([0, 0, 0, 1, -1])
+goals = st.sampled_from(["one", "two"])
+
+
+@st.composite
+def rows(draw: st.DrawFn) -> tuple[Key, Row]:
+    """One attempt as a source might report it."""
+    key = draw(keys)
+    status = draw(st.sampled_from(["running", "waiting", *ENDED]))
+    return key, Row(
+        status=status,
+        at=at(draw(st.integers(0, 5))),
+        source=draw(sources),
+        output=draw(st.integers(1, 2)) if status == "succeeded" else None,
+        error=ERRORS.get(status),
+        retry=status in ("failed", "timed_out") and key[2] < 3,
+    )
+
+
+def op(method: str, /, **arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.tuples(st.just(method), st.fixed_dictionaries(arguments))
+
+
+batches = st.lists(rows(), min_size=1, max_size=5)
+steps = st.tuples(st.just("-"), names, st.just(1))
+OPERATIONS = st.one_of(
+    op("create"),
+    op("mark_running", execution=executions),
+    op("set_waiting", wait=st.none() | patches),
+    op("resume", patch=st.just({}) | patches),
+    op("request_cancel"),
+    op("patch_state", patch=patches),
+    op("save", goal=goals, behind=behind),
+    op("update_with_revision", goal=goals, behind=behind),
+    op("finish", outputs=values),
+    op("fail", status=st.sampled_from(["failed", "timed_out", "cancelled"])),
+    op(
+        "record_outcome",
+        status=st.sampled_from([*ENDED, "unknown"]),
+        source=sources,
+        outputs=values,
+    ),
+    op(
+        "close_segment",
+        execution=executions,
+        status=st.sampled_from(ENDED),
+        source=sources,
+        outputs=values,
+        tentative=st.booleans(),
+    ),
+    op("record", batch=batches),
+    op("record", batch=batches),
+    op("insert", name=names, status=st.sampled_from([s.value for s in TaskStatus]), value=values),
+    op("claim", name=names),
+    op("update", key=steps | keys, status=st.sampled_from(list(TaskStatus)), output=values),
+    op("update", key=steps, status=st.sampled_from(list(TaskStatus)), output=values),
+)
+
+
+class Subject:
+    """One run of a real ledger, driven by the names of the model's methods."""
+
+    def __init__(self, store: Store, n: int) -> None:
+        self.store = store
+        self.new: NewRun = new_run()
+        self.run_id: UUID = self.new.id
+        # Temporal's ids hold the time at which an execution began.
+        millis = int(at(n).timestamp() * 1000)
+        self.refs = {
+            name: ref_of(
+                self.new,
+                temporal_run_id=str(
+                    UUID(int=((millis + 1000 * later) << 80) | (0x7 << 76) | (0x8 << 60) | n)
+                ),
+            )
+            for later, name in enumerate(("T1", "T2"))
+        }
+        self.names = {ref.temporal_run_id: name for name, ref in self.refs.items()}
+
+    async def do(self, name: str, arguments: dict[str, Any]) -> Any:
+        """Do one thing; methods without a form of their own here go to `store.runs`."""
+        own: Callable[..., Any] | None = getattr(self, name, None)
+        if own is not None:
+            return await own(**arguments)
+        return await getattr(self.store.runs, name)(TENANT, self.run_id, **arguments)
+
+    async def create(self) -> None:
+        await self.store.runs.create(TENANT, self.new)
+
+    async def mark_running(self, execution: str) -> None:
+        temporal_run_id = self.refs[execution].temporal_run_id
+        await self.store.runs.mark_running(TENANT, self.run_id, temporal_run_id=temporal_run_id)
+
+    async def fail(self, status: str) -> None:
+        await self.store.runs.fail(TENANT, self.run_id, status=RunStatus(status))
+
+    async def save(self, goal: str, behind: int) -> None:
+        run = await self.store.runs.get(TENANT, self.run_id)
+        await self.store.runs.save(TENANT, run.evolve(goal=goal, revision=run.revision - behind))
+
+    async def update_with_revision(self, goal: str, behind: int) -> None:
+        run = await self.store.runs.get(TENANT, self.run_id)
+        stale = run.evolve(goal=goal, revision=run.revision - behind)
+        await self.store.runs.update_with_revision(TENANT, stale)
+
+    async def record_outcome(self, status: str, source: Source, outputs: Any) -> None:
+        await self.store.runs.record_outcome(
+            TENANT, self.run_id, RunStatus(status), source=source, closed_at=at(9), outputs=outputs
+        )
+
+    async def close_segment(
+        self, execution: str, status: str, source: Source, outputs: Any, tentative: bool
+    ) -> None:
+        await self.store.system.close_segment(
+            close_of(
+                self.refs[execution],
+                RunStatus(status),
+                source=source,
+                outputs=outputs,
+                tentative=tentative,
+            )
+        )
+
+    async def record(self, batch: list[tuple[Key, Row]]) -> None:
+        await self.store.tasks.upsert_attempts(
+            TENANT, [attempt_of(self.refs[key[0]], key, row) for key, row in batch]
+        )
+
+    async def insert(self, name: str, status: str, value: Any) -> None:
+        await self.store.tasks.insert(
+            TENANT,
+            NewTask(run_id=self.run_id, task_name=name, status=TaskStatus(status), input=value),
+        )
+
+    async def claim(self, name: str) -> bool:
+        _, created = await self.store.tasks.claim(TENANT, self.run_id, name)
+        return created
+
+    async def update(self, key: Key, status: str, output: Any) -> None:
+        execution = self.refs[key[0]].temporal_run_id if key[0] in self.refs else key[0]
+        task = await self.store.tasks.get(
+            TENANT,
+            TaskKey(
+                run_id=self.run_id,
+                temporal_run_id=execution,
+                activity_id=key[1],
+                attempt=key[2],
+            ),
+        )
+        await self.store.tasks.update(TENANT, task.evolve(status=status, output=output))
+
+    async def rows(self) -> dict[Key, Row]:
+        """Return all attempts in the model's form."""
+        found = await self.store.tasks.list_attempts(TENANT, self.run_id)
+        return {
+            (self.names.get(t.temporal_run_id, "-"), t.activity_id, t.attempt): Row(
+                status=t.status.value,
+                at=t.updated_at,
+                source=t.source,
+                output=t.output,
+                error=t.error.code if t.error else None,
+                retry=t.next_retry_at is not None,
+                input=t.input,
+            )
+            for t in found
+        }
+
+
+def attempt_of(ref: Any, key: Key, row: Row) -> Attempt:
+    """Return what a recorder would report."""
+    error = row.error and ErrorInfo(code=row.error, type="E", message="m")
+    return attempt(
+        ref,
+        key[1],
+        key[2],
+        status=TaskStatus(row.status),
+        recorded_at=row.at,
+        source=Source(row.source),
+        output=row.output,
+        error=error or None,
+        next_retry_at=at(60) if row.retry else None,
+        finished_at=None if row.status in OPEN_TASK else row.at,
+    )
+
+
+async def check(subject: Subject, model: Ledger) -> None:
+    """Fail unless ledger and model stand alike."""
+    run = await subject.store.runs.get_run_by_id(TENANT, None, subject.run_id)
+    if run is None:
+        assert model.status is None
+        return
+    assert (run.status, run.revision, run.cancel_requested, run.state, run.wait, run.goal) == (
+        model.status,
+        model.revision,
+        model.cancel_requested,
+        model.state,
+        model.wait,
+        model.goal,
+    )
+    assert run.outputs == model.outputs
+    found = await subject.rows()
+    assert {k: simple(row) for k, row in found.items()} == {
+        k: simple(row) for k, row in model.rows.items()
+    }
+    for key, row in model.rows.items():
+        if row.at < datetime(2100, 1, 1, tzinfo=row.at.tzinfo):
+            assert found[key].at == row.at
+    assert (run.tasks_total, run.tasks_finished, run.exceptions_count) == model.counters
+    events = await subject.store.runs.list_events(TENANT, run.id, 1000)
+    told = [e.revision for e in reversed(events) if e.kind != "segment_started"]
+    assert told == list(range(run.revision + 1))
+
+
+def simple(row: Row) -> tuple[Any, ...]:
+    return row.status, row.source, row.output, row.error, row.retry, row.input
+
+
+_count = iter(range(1, 10**9))
+
+
+@settings(max_examples=EXAMPLES, **SETTINGS)
+@given(operations=st.lists(OPERATIONS, min_size=1, max_size=25))
+async def test_any_sequence_of_writes_ends_as_the_rules_say(
+    store: Store, operations: list[tuple[str, dict[str, Any]]]
+) -> None:
+    """What is refused and what stands in the end is what the model says; so is each event."""
+    subject, model = Subject(store, next(_count)), Ledger(executions=("T1", "T2"))
+    for name, arguments in operations:
+        try:
+            expected = getattr(model, name)(**arguments)
+        except Refused as refused:
+            expected = str(refused)
+        try:
+            answer = await subject.do(name, arguments)
+        except FlowkeepError as error:
+            answer = type(error).__name__
+        if name == "claim" or isinstance(expected, str) or isinstance(answer, str):
+            assert answer == expected, (name, arguments)
+    await check(subject, model)
+
+
+@settings(max_examples=EXAMPLES, **SETTINGS)
+@given(data=st.data(), reported=st.lists(rows(), min_size=1, max_size=12))
+async def test_any_order_of_records_gives_the_same_rows(
+    store: Store, data: st.DataObject, reported: list[tuple[Key, Row]]
+) -> None:
+    """Records that come twice, in another order and in other batches leave the same tasks."""
+    order = data.draw(st.permutations([*reported, *reported[:3]]))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(order)), max_size=4)))
+    ends = zip([0, *cuts], [*cuts, len(order)], strict=True)
+    pieces = [order[begin:end] for begin, end in ends]
+    first, other = (Subject(store, next(_count)) for _ in range(2))
+    for subject, parts in ((first, [reported]), (other, pieces)):
+        model = Ledger(executions=("T1", "T2"))
+        for batch in parts:
+            model.record(batch)
+            await subject.record(batch)
+        await check(subject, model)
+    assert await first.rows() == await other.rows()
