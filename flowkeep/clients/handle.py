@@ -162,11 +162,12 @@ class RunHandle:
         with self._translated():
             await handle.cancel(reason=reason or "")
 
-    async def terminate(self, reason: str | None = None) -> None:
+    async def terminate(self, reason: str | None = None, *, record: bool = True) -> None:
         """End the run at once; its code does not get to clean up.
 
         Args:
             reason: Why; kept in the ledger and in Temporal.
+            record: Whether to write the end into the ledger; False for a run that is deleted next.
 
         Raises:
             AlreadyTerminal: If the run has ended.
@@ -174,7 +175,8 @@ class RunHandle:
         handle = await self._open()
         with self._translated():
             await handle.terminate(reason=reason)
-        await self._settle()
+        if record:
+            await self._settle()
 
     async def _open(self) -> WorkflowHandle[Any, Any]:
         """Return Temporal's handle on the execution that is open now."""

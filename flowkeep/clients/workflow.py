@@ -1,5 +1,6 @@
 """The client: starts runs, finds them again, and talks to them."""
 
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self, get_args
 from uuid import UUID
@@ -8,11 +9,13 @@ import uuid_utils.compat as uuids
 from temporalio.client import Client
 
 from flowkeep.clients.connection import connect_temporal
+from flowkeep.clients.deletion import Deleter
 from flowkeep.clients.handle import RunHandle
 from flowkeep.clients.options import StartOptions
-from flowkeep.clients.request import OnConflict, StartRequest
+from flowkeep.clients.request import OnConflict, StartRequest, split_arguments
 from flowkeep.clients.start import Starter
 from flowkeep.contracts.arguments import validate_arguments
+from flowkeep.contracts.erasure import Erased
 from flowkeep.errors import InvalidInput, NotFound
 from flowkeep.recording.plugin import Plugin
 from flowkeep.settings import Settings
@@ -40,6 +43,7 @@ class WorkflowClient:
         self.store = plugin.store
         self._opened: Store | None = None
         self._starter = Starter(self)
+        self._deleter = Deleter(self)
 
     @classmethod
     async def connect(cls, settings: Settings | None = None, *, store: Store | None = None) -> Self:
@@ -135,7 +139,7 @@ class WorkflowClient:
             LedgerUnavailable: If the ledger cannot be reached; nothing was started.
             TemporalUnavailable: If Temporal cannot be reached; the run stays pending.
         """
-        arguments, named = _split(workflow_args, workflow_id)
+        arguments, named = split_arguments(workflow_args, workflow_id)
         if workflow_class is None:
             raise InvalidInput(
                 "workflow_class is missing", hint="pass a workflow class or a type name"
@@ -197,6 +201,62 @@ class WorkflowClient:
             created=False,
         )
 
+    async def delete_runs(
+        self,
+        tenant_id: str,
+        run_ids: Sequence[UUID],
+        *,
+        force: bool = False,
+        dry_run: bool = False,
+    ) -> int:
+        """Delete runs from the ledger; open ones are terminated in Temporal first.
+
+        Args:
+            tenant_id: Whose runs.
+            run_ids: Their ids; one that does not exist is no error.
+            force: Terminate open runs instead of refusing.
+            dry_run: Only check and count.
+
+        Returns:
+            How many runs were deleted, or would be.
+
+        Raises:
+            Conflict: If runs are open and `force` is not given, or held; names them, and nothing
+                was terminated or deleted.
+            TemporalUnavailable: If open runs cannot be terminated; none was deleted.
+        """
+        return await self._deleter.delete_runs(tenant_id, run_ids, force=force, dry_run=dry_run)
+
+    async def erase_tenant(
+        self,
+        tenant_id: str,
+        *,
+        force: bool = False,
+        despite_hold: bool = False,
+        keep_files: bool = False,
+        on_progress: Callable[[Erased], None] | None = None,
+    ) -> Erased:
+        """Remove everything of a tenant; with `force` its open runs are terminated first.
+
+        Args:
+            tenant_id: The tenant.
+            force: Terminate and take open runs.
+            despite_hold: Take runs under a legal hold too.
+            keep_files: Leave alone what runs stored as files.
+            on_progress: Called after each batch with what is gone so far.
+
+        Raises:
+            Conflict: See `store.system.erase_tenant`; nothing was terminated or removed.
+            TemporalUnavailable: If open runs cannot be terminated; nothing was removed.
+        """
+        return await self._deleter.erase_tenant(
+            tenant_id,
+            force=force,
+            despite_hold=despite_hold,
+            keep_files=keep_files,
+            on_progress=on_progress,
+        )
+
 
 def workflow_type_of(workflow_class: type[Any] | str) -> str:
     """Return the registered name of a workflow class.
@@ -213,28 +273,6 @@ def workflow_type_of(workflow_class: type[Any] | str) -> str:
             hint="put @workflow.defn above the class",
         )
     return str(definition.name)
-
-
-def _split(workflow_args: Any, workflow_id: str | None) -> tuple[dict[str, Any] | None, str | None]:
-    """Tell arguments from the workflow_id, wherever it was given."""
-    if workflow_args is None:
-        workflow_args = {}
-    if not isinstance(workflow_args, dict):
-        raise InvalidInput(
-            f"workflow_args is a {type(workflow_args).__name__}, not a dict",
-            hint="pass a dict, or None to use stored arguments",
-        )
-    arguments = dict(workflow_args)
-    inside = arguments.pop("workflow_id", None)
-    if inside is not None and not isinstance(inside, str):
-        raise InvalidInput("workflow_args['workflow_id'] is no text")
-    if workflow_id is not None and inside is not None and workflow_id != inside:
-        raise InvalidInput(
-            f"workflow_id is {workflow_id!r} but workflow_args['workflow_id'] is {inside!r}",
-            hint="give it once",
-        )
-    named = workflow_id or inside
-    return (arguments if arguments or named is None else None), named
 
 
 def _validate(workflow_class: type[Any] | str, arguments: dict[str, Any]) -> None:
