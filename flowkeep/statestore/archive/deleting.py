@@ -21,20 +21,21 @@ from flowkeep.storage import Storage
 
 _RUNS = 1000
 """Runs that one transaction moves."""
-_OF_RUN = tuple(
+OF_RUN = tuple(
     column.name for column in run_archive.c if column.name not in ("bundle_id", "archived_at")
 )
 _LINES = f"""
-INSERT INTO {{schema}}.run_archive ({", ".join(_OF_RUN)}, bundle_id, archived_at)
-SELECT {", ".join(_OF_RUN)}, :bundle, now() FROM {{schema}}.run
+INSERT INTO {{schema}}.run_archive ({", ".join(OF_RUN)}, bundle_id, archived_at)
+SELECT {", ".join(OF_RUN)}, :bundle, now() FROM {{schema}}.run
 WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id
 """
-_LABELS = """
-INSERT INTO {schema}.run_label (tenant_id, key, value, archived, created_at, run_id)
+ADD_LABELS = """
+INSERT INTO {{schema}}.run_label (tenant_id, key, value, archived, created_at, run_id)
 SELECT r.tenant_id, label.key, label.value, true, r.created_at, r.id
-FROM {schema}.run AS r CROSS JOIN LATERAL jsonb_each_text(r.labels) AS label
-WHERE r.id = ANY(CAST(:ids AS uuid[])) AND r.labels <> '{}' ON CONFLICT DO NOTHING
+FROM {source} CROSS JOIN LATERAL jsonb_each_text(r.labels) AS label
+WHERE {where} AND r.labels <> '{{}}' ON CONFLICT DO NOTHING
 """
+_LABELS = ADD_LABELS.format(source="{schema}.run AS r", where="r.id = ANY(CAST(:ids AS uuid[]))")
 _DONE = """
 DELETE FROM {schema}.archive_pending
 WHERE run_id = ANY(CAST(:ids AS uuid[])) AND bundle_id = :bundle

@@ -69,10 +69,14 @@ class Manifest(Record):
         return sum(part.bytes for part in self.parts.values())
 
 
+def tenant_folder(tenant_id: str) -> str:
+    """Return the folder of a tenant; its name cannot lead out of it."""
+    return quote(tenant_id, safe="").replace(".", "%2E")
+
+
 def prefix_of(tenant_id: str, month: date, bundle_id: UUID) -> str:
-    """Return the folder of a bundle; a tenant's name cannot lead out of it."""
-    tenant = quote(tenant_id, safe="").replace(".", "%2E")
-    return f"{tenant}/{month:%Y-%m}/{bundle_id}"
+    """Return the folder of a bundle."""
+    return f"{tenant_folder(tenant_id)}/{month:%Y-%m}/{bundle_id}"
 
 
 def load(storage: Storage, prefix: str) -> tuple[Manifest, bytes]:

@@ -240,13 +240,13 @@ async def _copy(session: Session, tables: "dict[str, pa.Table]") -> None:
         columns = ", ".join(f'"{name}"' for name in rows.schema.names)
         copy = f'COPY "{session.schema_name}".{part.table.name} ({columns}) FROM STDIN (FORMAT csv)'
         async with driver.cursor() as cursor, cursor.copy(copy) as target:
-            await target.write(_csv(rows))
+            await target.write(as_csv(rows))
         if "seq" in rows.schema.names and rows.num_rows:
             statement = _SEQUENCE.replace("{table}", part.table.name)
             await session.execute(statement, {"seq": pc.max(rows.column("seq")).as_py()})
 
 
-def _csv(rows: "pa.Table") -> bytes:
+def as_csv(rows: "pa.Table") -> bytes:
     """Return rows as CSV in which NULL is an unquoted empty field, as COPY reads it."""
     import pyarrow as pa
     import pyarrow.csv as csv

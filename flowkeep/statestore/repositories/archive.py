@@ -13,9 +13,17 @@ from flowkeep.contracts.archive import (
     BundleDeletion,
     BundleRestore,
     BundleStatus,
+    Reindexing,
 )
 from flowkeep.errors import InvalidInput, NotFound
-from flowkeep.statestore.archive import bundles, deleting, publishing, restoring, verifying
+from flowkeep.statestore.archive import (
+    bundles,
+    deleting,
+    publishing,
+    reindexing,
+    restoring,
+    verifying,
+)
 from flowkeep.statestore.archive.choice import Position
 from flowkeep.statestore.archive.choice import Scope as Wanted
 from flowkeep.statestore.repositories import archive_reads, inputs
@@ -167,6 +175,11 @@ class Archive:
         scope = self._own_transactions("discard")
         bundle_id = inputs.run_id(bundle_id, "bundle_id")
         await publishing.discard(scope, self._storage(), inputs.tenant(tenant_id), bundle_id)
+
+    async def reindex(self, tenant_id: str) -> Reindexing:
+        """Rebuild the catalogue of archived runs from the storage alone; see the Protocol."""
+        scope = self._own_transactions("reindex")
+        return await reindexing.reindex(scope, self._storage(), inputs.tenant(tenant_id))
 
     def _own_transactions(self, action: str) -> EngineScope:
         """Return the scope of methods that cannot be part of somebody else's transaction."""

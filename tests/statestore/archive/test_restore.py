@@ -104,7 +104,7 @@ async def test_an_older_ledger_counts_on(store: Store) -> None:
             )
     await store.archive.restore(TENANT, bundle.id)
     event = await store.runs.append_event(TENANT, run.id, "noted")
-    assert [one.seq for one in await store.runs.list_events(TENANT, run.id)][0] == event.seq
+    assert (await store.runs.list_events(TENANT, run.id))[0].seq == event.seq
 
 
 async def test_bad_input(store: Store) -> None:

@@ -1,0 +1,112 @@
+"""The catalogue can be made from the bundles alone."""
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import text
+
+from flowkeep.statestore import Store
+from flowkeep.storage import Storage
+from tests.statestore.archive.support import archive, ended, keys, publish, rows, small
+from tests.statestore.records import OTHER, TENANT
+
+LOST = "TRUNCATE flowkeep.run_archive, flowkeep.archive_bundle, flowkeep.archive_pending"
+NO_LABELS = "DELETE FROM flowkeep.run_label WHERE archived"
+
+
+async def run_sql(store: Store, *statements: str) -> None:
+    async with store.transaction() as tx:
+        for statement in statements:
+            await tx.connection.execute(text(statement))
+
+
+async def lines(store: Store) -> list[dict[str, Any]]:
+    """Return the archive's lines without the time, which only the ledger knew."""
+    return [{**row, "archived_at": None} for row in await rows(store, "run_archive")]
+
+
+async def test_a_lost_catalogue_comes_back(store: Store) -> None:
+    """Lines, labels and bundles are what they were before the tables were lost."""
+    run = await ended(store)
+    await small(store, 3)
+    await archive(store, max_runs_per_bundle=2)
+    before, labels = await lines(store), await rows(store, "run_label")
+    whole = await store.archive.read(TENANT, run.id)
+    await run_sql(store, LOST, NO_LABELS)
+    assert await store.runs.get_run_by_id(TENANT, None, run.id) is None
+    done = await store.archive.reindex(TENANT)
+    assert (done.bundles, done.runs, done.present, done.deleted) == (2, 4, 0, 0)
+    assert (done.unfinished, done.refused) == ([], {})
+    assert await lines(store) == before
+    assert await rows(store, "run_label") == labels
+    again = await store.archive.read(TENANT, run.id)
+    assert again == whole.evolve(archived_at=again.archived_at)
+    assert await store.archive.reindex(TENANT) == done
+    assert await lines(store) == before
+
+
+async def test_present_and_deleted_runs_are_left_out(store: Store) -> None:
+    """A run in the tables stays there, a deleted one stays deleted."""
+    runs = await small(store, 4)
+    (bundle,) = await archive(store)
+    await store.archive.restore(TENANT, bundle.id, [runs[0].id])
+    await store.runs.delete_runs_by_ids(TENANT, [runs[1].id])
+    await run_sql(store, LOST)
+    done = await store.archive.reindex(TENANT)
+    assert (done.runs, done.present, done.deleted) == (2, 1, 1)
+    assert {row["id"] for row in await rows(store, "run_archive")} == {
+        run.id for run in runs[2:]
+    }
+
+
+async def test_the_newest_of_two_bundles_counts(store: Store) -> None:
+    """A run that was archived twice is read from its newest bundle."""
+    run = await ended(store)
+    (first,) = await archive(store)
+    await store.archive.restore(TENANT, first.id, hold_days=0)
+    await store.runs.append_event(TENANT, run.id, "noted")
+    (second,) = await archive(store)
+    await run_sql(store, LOST)
+    await store.archive.reindex(TENANT)
+    assert [row["bundle_id"] for row in await rows(store, "run_archive")] == [second.id]
+    bundles = {one.id: one.status for one in await store.archive.list(TENANT)}
+    assert bundles == {first.id: "restored", second.id: "archived"}
+
+
+async def test_foreign_and_damaged_bundles_are_reported(store: Store, storage: Storage) -> None:
+    """What lies in a wrong folder, is altered or unfinished is told and not used."""
+    await small(store, 1)
+    (good,) = await archive(store)
+    await small(store, 1)
+    (altered,) = await archive(store)
+    await small(store, 1)
+    (unfinished,) = await archive(store)
+    await small(store, 1, OTHER)
+    (foreign,) = await archive(store, OTHER)
+    storage.put(f"{altered.prefix}/tasks.parquet", b"PAR1")
+    storage.delete(f"{unfinished.prefix}/manifest.json")
+    folder = foreign.prefix.replace(OTHER, TENANT)
+    for key in [key for key in keys(storage) if key.startswith(foreign.prefix)]:
+        storage.put(f"{folder}/{Path(key).name}", storage.get(key))
+    await run_sql(store, LOST)
+    done = await store.archive.reindex(TENANT)
+    assert (done.bundles, done.runs, done.unfinished) == (1, 1, [unfinished.prefix])
+    assert set(done.refused) == {altered.prefix, folder}
+    assert "altered" in done.refused[altered.prefix]
+    assert OTHER in done.refused[folder]
+    assert [row["bundle_id"] for row in await rows(store, "run_archive")] == [good.id]
+
+
+async def test_another_manifest_than_the_ledgers_is_refused(
+    store: Store, storage: Storage
+) -> None:
+    """Where the ledger still knows a bundle, a manifest that was changed is not trusted."""
+    await small(store, 1)
+    (bundle,) = await publish(store)
+    key = f"{bundle.prefix}/manifest.json"
+    manifest = orjson.loads(storage.get(key))
+    storage.put(key, orjson.dumps({**manifest, "flowkeep": "0"}))
+    done = await store.archive.reindex(TENANT)
+    assert "another manifest" in done.refused[bundle.prefix]
+    assert await rows(store, "run_archive") == []
