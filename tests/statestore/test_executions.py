@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from flowkeep.contracts import Definition, RunStatus, Visibility
+from flowkeep.contracts import Definition, DefinitionPatch, RunStatus, Visibility
 from flowkeep.statestore import Store
 from tests.statestore.definitions import execute, new_definition, stored
 from tests.statestore.records import OTHER, TENANT, at, new_run
@@ -62,7 +62,7 @@ async def test_saved_runs_count_once(store: Store) -> None:
 async def test_two_starts_do_not_wait_for_each_other(store: Store, second: Store) -> None:
     """With both transactions open, two runs of one definition are created, and both count."""
     made = await stored(store)
-    async with asyncio.timeout(5), store.transaction() as one, second.transaction() as two:
+    async with asyncio.timeout(30), store.transaction() as one, second.transaction() as two:
         await one.runs.create(TENANT, new_run(definition_id=made.id))
         await two.runs.create(TENANT, new_run(definition_id=made.id))
         renamed = await execute(store, made.id)
@@ -72,11 +72,9 @@ async def test_two_starts_do_not_wait_for_each_other(store: Store, second: Store
 
 async def test_starts_and_changes_of_a_definition_do_not_wait(store: Store, second: Store) -> None:
     """An open start keeps nobody from changing or folding, nor an open change from starting."""
-    from flowkeep.contracts import DefinitionPatch
-
     made = await stored(store)
     await execute(store, made.id)
-    async with asyncio.timeout(5), store.transaction() as one:
+    async with asyncio.timeout(30), store.transaction() as one:
         await one.runs.create(TENANT, new_run(definition_id=made.id))
         assert await second.definitions.fold_executions(TENANT) == 1
         async with second.transaction() as two:

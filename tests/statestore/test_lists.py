@@ -6,10 +6,12 @@ from uuid import UUID
 
 import pytest
 
-from flowkeep.contracts import RunKind, RunStatus
+from flowkeep.contracts import PauseRequest, RunKind, RunStatus
 from flowkeep.errors import InvalidInput
 from flowkeep.statestore import Store
-from tests.statestore.records import OTHER, START, TENANT, at, new_id, new_run
+from tests.statestore.archived import archive
+from tests.statestore.definitions import stored
+from tests.statestore.records import OTHER, START, TENANT, at, new_id, new_run, running
 
 
 async def fill(store: Store, count: int, **fields: Any) -> list[UUID]:
@@ -65,7 +67,7 @@ async def test_several_triggers_are_merged_in_order(store: Store) -> None:
 
 async def test_each_filter_narrows_the_list(store: Store) -> None:
     """App, status, owner, class, definition, labels and times each select their runs."""
-    definition = new_id()
+    definition = (await stored(store)).id
     new = new_run(
         app_id="other-app",
         owner="ana",
@@ -189,3 +191,133 @@ async def test_get_run_by_id_keeps_to_tenant_and_app(store: Store) -> None:
     assert await store.runs.get_run_by_id(OTHER, "app", run.id) is None
     with pytest.raises(InvalidInput, match="run_id"):
         await store.runs.get_run_by_id(TENANT, None, "x")  # type: ignore[arg-type]
+
+
+async def test_archived_runs_stay_in_every_list(store: Store) -> None:
+    """Runs that moved to the archive come in their old places, marked, in each list and filter."""
+    definition, parent = new_id(), new_id()
+    made = await fill(
+        store,
+        9,
+        owner="ana",
+        definition_id=definition,
+        parent_run_id=parent,
+        triggered_from="cli",
+        labels={"team": "data", "tier": "1"},
+    )
+    for run_id in made:
+        await store.runs.fail(TENANT, run_id)
+    rested = [run.id for run in await store.runs.list_by_status(TENANT, "failed")]
+    moved = {made[0], made[4], made[5], made[8]}
+    await archive(store, *moved)
+    runs = store.runs
+    filters: list[dict[str, Any]] = [
+        {},
+        {"app_id": "app"},
+        {"status": "failed"},
+        {"owner": "ana"},
+        {"definition_id": definition},
+        {"workflow_type": "Extract"},
+        {"triggered_from": ["cli", "api"]},
+        {"labels": {"team": "data"}},
+        {"labels": {"team": "data", "tier": "1"}, "status": "failed"},
+        {"since": START, "until": at(60)},
+        {"kinds": list(RunKind)},
+    ]
+    for wanted in filters:
+        assert await walk(store, **wanted) == made, wanted
+    for found in (
+        await runs.get_paginated_runs(TENANT),
+        await runs.list_by_owner(TENANT, "ana"),
+        await runs.find_by_definition(TENANT, definition, status="failed"),
+        await runs.find_by_parent(TENANT, parent),
+    ):
+        assert [run.id for run in found] == made
+        assert {run.id for run in found if run.archived} == moved
+    assert [run.id for run in await runs.list_by_status(TENANT, "failed")] == rested
+
+
+async def test_a_run_archived_between_two_pages_is_shown_once(store: Store) -> None:
+    """Whichever runs move while somebody pages, the cursor's among them, each is shown once."""
+    made = await fill(store, 12, labels={"a": "1"})
+    for run_id in made:
+        await store.runs.fail(TENANT, run_id)
+    for filters in ({}, {"labels": {"a": "1"}}):
+        seen: list[UUID] = []
+        while True:
+            page = await store.runs.get_paginated_runs(
+                TENANT, limit=3, last_id=seen[-1] if seen else None, **filters
+            )
+            seen += [run.id for run in page]
+            await archive(store, seen[-1], *made[len(seen) + 1 : len(seen) + 2])
+            if not page.has_more:
+                break
+        assert seen == made
+
+
+async def test_runs_by_status_are_paged_by_when_they_rested(store: Store) -> None:
+    """The longest unchanged run comes first, and one that changes between pages hides no other."""
+    made = [(await store.runs.create(TENANT, new_run())).id for _ in range(6)]
+    await store.runs.patch_state(TENANT, made[0], {"a": 1})
+    order = [*made[1:], made[0]]
+    first = await store.runs.list_by_status(TENANT, "pending", 3)
+    assert ([run.id for run in first], first.has_more) == (order[:3], True)
+    last = first.data[-1]
+    await store.runs.mark_running(TENANT, last.id)
+    rest = await store.runs.list_by_status(
+        TENANT, RunStatus.PENDING, 3, last.id, last_updated_at=last.updated_at
+    )
+    assert ([run.id for run in rest], rest.has_more) == (order[3:], False)
+    for wrong in ({"last_id": last.id}, {"last_updated_at": last.updated_at}):
+        with pytest.raises(InvalidInput, match="last_updated_at"):
+            await store.runs.list_by_status(TENANT, "pending", **wrong)  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match="last_id"):
+        await store.runs.list_by_status(TENANT, "pending", 3, new_id(), last_updated_at=START)
+
+
+async def test_paused_runs_are_those_with_an_open_pause(store: Store) -> None:
+    """Paused runs come latest pause first, page by page, also behind one that was resumed."""
+    made = [(await running(store))[0].id for _ in range(7)]
+    for run_id in made[:5]:
+        await store.runs.set_waiting(TENANT, run_id, pause=PauseRequest(paused=True))
+    await store.runs.set_waiting(TENANT, made[5])
+    await store.runs.resume(TENANT, made[0])
+    first = await store.runs.find_paused(TENANT, 2)
+    assert ([run.id for run in first], first.has_more) == ([made[4], made[3]], True)
+    await store.runs.resume(TENANT, made[3])
+    rest = await store.runs.find_paused(TENANT, 2, made[3])
+    assert ([run.id for run in rest], rest.has_more) == ([made[2], made[1]], False)
+    for unknown in (made[6], new_id()):
+        with pytest.raises(InvalidInput, match="last_id"):
+            await store.runs.find_paused(TENANT, last_id=unknown)
+
+
+async def test_finders_refuse_what_the_lists_refuse(store: Store) -> None:
+    """Limits, cursors and texts are checked alike in every list."""
+    runs, (run_id,) = store.runs, await fill(store, 1, owner="ana")
+    foreign = await runs.create(OTHER, new_run(owner="ana", definition_id=new_id()))
+    for call in (
+        lambda **page: runs.list_by_owner(TENANT, "ana", **page),
+        lambda **page: runs.find_by_definition(TENANT, new_id(), **page),
+        lambda **page: runs.find_by_parent(TENANT, new_id(), **page),
+        lambda **page: runs.find_by_workflow_id(TENANT, "w", **page),
+        lambda **page: runs.find_paused(TENANT, **page),
+        lambda **page: runs.list_by_status(TENANT, "failed", **page),
+    ):
+        for wrong in (0, 101, True, "20"):
+            with pytest.raises(InvalidInput, match="limit"):
+                await call(limit=wrong)
+        for last_id in (foreign.id, new_id(), "no uuid"):
+            with pytest.raises(InvalidInput, match="last_"):
+                await call(last_id=last_id)
+    for wrong_text in ("a\x00", "\ud800", None, 7):
+        with pytest.raises(InvalidInput):
+            await runs.list_by_owner(TENANT, wrong_text)  # type: ignore[arg-type]
+        with pytest.raises(InvalidInput):
+            await runs.list_by_status(TENANT, wrong_text)  # type: ignore[arg-type]
+    for wrong_id in ("x", None):
+        with pytest.raises(InvalidInput):
+            await runs.find_by_definition(TENANT, wrong_id)  # type: ignore[arg-type]
+        with pytest.raises(InvalidInput):
+            await runs.find_by_parent(TENANT, wrong_id)  # type: ignore[arg-type]
+    assert [run.id for run in await runs.list_by_owner(TENANT, "ana", last_id=None)] == [run_id]

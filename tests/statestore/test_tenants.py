@@ -7,6 +7,8 @@ from uuid import UUID
 import pytest
 
 from flowkeep.contracts import (
+    NewAction,
+    NewApp,
     NewTask,
     PauseRequest,
     Run,
@@ -18,6 +20,7 @@ from flowkeep.contracts import (
 )
 from flowkeep.errors import Forbidden, InvalidInput, NotFound
 from flowkeep.statestore import Store
+from tests.statestore.definitions import CANVAS, foreign_calls, stored
 from tests.statestore.records import OTHER, TENANT, at, attempt, new_id, new_run, ref_of, running
 
 ABSENT = "absent"
@@ -108,11 +111,14 @@ def _failed() -> Any:
 
 async def test_no_method_reaches_over_the_border(store: Store) -> None:
     """Reads of a foreign tenant are absent, writes forbidden, and the owner's rows unchanged."""
+    definition = await stored(store, app_id="app", tags=["t"], canvas=CANVAS)
+    action = await store.actions.create(TENANT, NewAction(ref="a", definition_id=definition.id))
+    app = await store.apps.create(TENANT, NewApp(id="app"))
     run, ref = await running(
         store,
         arguments={"a": 1},
         owner="ana",
-        definition_id=new_id(),
+        definition_id=definition.id,
         parent_run_id=new_id(),
     )
     await store.runs.set_waiting(TENANT, run.id, pause=PauseRequest(paused=True))
@@ -135,13 +141,17 @@ async def test_no_method_reaches_over_the_border(store: Store) -> None:
             await store.state.get_state(TENANT, "key"),
             await store.state.get_arguments(TENANT, run.id),
             await store.secrets.get(TENANT, reference),
+            await store.definitions.get(TENANT, definition.id),
+            await store.actions.get(TENANT, action.id),
+            await store.apps.get(TENANT, app.id),
         ]
 
     before = await everything()
     known = calls(store, await store.runs.get(TENANT, run.id), task, "key", reference)
+    known |= foreign_calls(store, definition, action, app)
     public = {
         f"{noun}.{name}"
-        for noun in ("runs", "tasks", "state", "secrets")
+        for noun in ("runs", "tasks", "state", "secrets", "definitions", "actions", "apps")
         for name, _ in inspect.getmembers(getattr(store, noun), inspect.iscoroutinefunction)
         if not name.startswith("_")
     }

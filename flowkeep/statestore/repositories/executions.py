@@ -21,13 +21,12 @@ MOST_FOLDED = 10_000
 _FOLD = """
 WITH taken AS (
     DELETE FROM {schema}.definition_execution AS e
-    USING (
-        SELECT tenant_id, definition_id, seq FROM {schema}.definition_execution
+    WHERE e.ctid = ANY(ARRAY(
+        SELECT ctid FROM {schema}.definition_execution
         WHERE WHOSE
         ORDER BY tenant_id, definition_id, seq
         LIMIT :most FOR UPDATE SKIP LOCKED
-    ) AS b
-    WHERE e.tenant_id = b.tenant_id AND e.definition_id = b.definition_id AND e.seq = b.seq
+    ))
     RETURNING e.definition_id, e.at
 ),
 added AS (
