@@ -3,7 +3,7 @@
 import click
 
 from flowkeep.cli.invocation import Invocation, common_options, pass_invocation
-from flowkeep.cli.output import print_fields, print_json
+from flowkeep.cli.output import print_fields, print_json, show
 
 
 @click.group()
@@ -48,6 +48,30 @@ async def _current(invocation: Invocation) -> None:
     print_fields({"current": found or "no tables yet", "head": migrate.head()})
     if found != migrate.head():
         click.echo("Bring it up to date: flowkeep db upgrade", err=True)
+
+
+@db.command()
+@common_options
+@pass_invocation
+def check(invocation: Invocation) -> int:
+    """Check that the ledger's tables and indexes are those of this version."""
+    return invocation.run(_check(invocation))
+
+
+async def _check(invocation: Invocation) -> int:
+    from flowkeep.cli.app import CALL_FAILED, OK
+    from flowkeep.statestore import migrate
+
+    settings = invocation.settings()
+    found = await migrate.differences(settings.database_url(), settings.database.schema_name)
+    if invocation.json:
+        print_json({"current": migrate.head(), "differences": found})
+    else:
+        for line in found:
+            click.echo(show(line))
+        if not found:
+            click.echo(f"The ledger is at {migrate.head()}, and all its tables fit.")
+    return CALL_FAILED if found else OK
 
 
 def _print(invocation: Invocation, before: str | None, after: str) -> None:

@@ -87,6 +87,27 @@ async def check(url: str, schema_name: str = "flowkeep") -> None:
     require_head(await current(url, schema_name), schema_name, describe(parse_url(url)))
 
 
+async def differences(url: str, schema_name: str = "flowkeep") -> list[str]:
+    """Return how the tables of a ledger at the newest migration differ from the definitions.
+
+    Args:
+        url: postgresql:// URL of the ledger, of a user who may create schemas.
+        schema_name: PostgreSQL schema of the tables.
+
+    Returns:
+        A line for each thing that is missing, changed or there beside them; empty when all fits.
+
+    Raises:
+        ConfigurationError: If the ledger is at another migration, or a right is missing.
+        LedgerUnavailable: If the server cannot be reached.
+    """
+    from flowkeep.statestore import drift
+
+    await check(url, schema_name)
+    async with _engine(url, schema_name) as engine, engine.connect() as connection:
+        return await drift.differences(connection, schema_name)
+
+
 async def check_connection(connection: AsyncConnection, schema_name: str, where: str) -> None:
     """Like `check`, on an open connection."""
     require_head(await _read(connection, schema_name), schema_name, where)
@@ -185,7 +206,10 @@ async def _complete(connection: AsyncConnection) -> None:
 
 
 def _migrate(
-    connection: Connection, schema_name: str, on_progress: Callable[[str], None] | None
+    connection: Connection,
+    schema_name: str,
+    on_progress: Callable[[str], None] | None = None,
+    target: str = "head",
 ) -> None:
     from alembic import command
 
@@ -193,6 +217,7 @@ def _migrate(
     # it; how long building an index takes is nobody's business.
     connection.exec_driver_sql("SET lock_timeout = '2s'")
     connection.exec_driver_sql("SET statement_timeout = 0")
+    connection.exec_driver_sql("SET idle_session_timeout = 0")
     connection.commit()
     logging.getLogger("alembic").setLevel(logging.WARNING)
     attributes = {
@@ -200,4 +225,4 @@ def _migrate(
         "schema_name": schema_name,
         "on_progress": on_progress,
     }
-    command.upgrade(_config(attributes), "head")
+    command.upgrade(_config(attributes), target)

@@ -1,62 +1,48 @@
 """Migrations: complete, safe to run together, and honest about where a ledger stands."""
 
 import asyncio
-from typing import Any
+import re
 
 import psycopg
 import pytest
-from sqlalchemy import text
-from sqlalchemy.schema import CreateSchema
 
 from flowkeep.errors import ConfigurationError
-from flowkeep.settings import DatabaseSettings
 from flowkeep.statestore import connect, migrate
-from flowkeep.statestore.engine import build_engine
-from flowkeep.statestore.tables import metadata
 from tests.statestore.conftest import settings_for
 
-CATALOGUE = """
-SELECT 'column', c.relname || '.' || a.attname, format_type(a.atttypid, a.atttypmod)
-       || CASE WHEN a.attnotnull THEN ' NOT NULL' ELSE '' END || ' ' || a.attidentity::text
-       || ' ' || coalesce(pg_get_expr(d.adbin, d.adrelid), '')
-FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
-WHERE c.relnamespace = to_regnamespace(:schema) AND c.relkind = 'r' AND a.attnum > 0
-UNION ALL
-SELECT 'constraint', conname, pg_get_constraintdef(oid) FROM pg_constraint
-WHERE connamespace = to_regnamespace(:schema) AND contype <> 'n'
-UNION ALL
-SELECT 'index', indexname, indexdef FROM pg_indexes WHERE schemaname = :schema
-UNION ALL
-SELECT 'storage', relname, coalesce(array_to_string(reloptions, ','), '') FROM pg_class
-WHERE relnamespace = to_regnamespace(:schema) AND relkind = 'r'
-ORDER BY 1, 2, 3
-"""
-
-
-async def catalogue(url: str, schema: str) -> list[tuple[Any, ...]]:
-    """Return everything PostgreSQL knows of a schema, without the schema's name."""
-    engine = build_engine(url, DatabaseSettings(), pooled=False)
-    async with engine.connect() as connection:
-        rows = (await connection.execute(text(CATALOGUE), {"schema": schema})).all()
-    await engine.dispose()
-    return [
-        tuple(str(value).replace(f"{schema}.", "") for value in row)
-        for row in rows
-        if "alembic_version" not in str(row)
-    ]
+DRIFTS = [
+    ("DROP INDEX flowkeep.run_by_owner_ix", "index run_by_owner_ix is missing"),
+    ("CREATE INDEX mine ON flowkeep.run (origin)", "index mine is not among the definitions"),
+    (
+        "UPDATE pg_index SET indisvalid = false"
+        " WHERE indexrelid = 'flowkeep.run_by_type_ix'::regclass",
+        "index run_by_type_ix is .* INVALID",
+    ),
+    ("ALTER TABLE flowkeep.run DROP COLUMN goal", "column run.goal is missing: text"),
+    ("ALTER TABLE flowkeep.run ADD COLUMN mine int", "column run.mine is not among"),
+    (
+        "ALTER TABLE flowkeep.run ALTER COLUMN start_attempts TYPE bigint",
+        "column run.start_attempts is bigint .*; it should be integer",
+    ),
+    ("ALTER TABLE flowkeep.run DROP CONSTRAINT run_status_ck", "constraint run_status_ck is miss"),
+    ("ALTER TABLE flowkeep.run RESET (fillfactor)", "storage run is default; it should be fill"),
+]
 
 
 async def test_migrations_equal_the_table_definitions(ledger_url: str) -> None:
     """The migrated schema has the columns, constraints and indexes of the definitions."""
-    engine = build_engine(ledger_url, DatabaseSettings(), pooled=False, search_path="defined")
-    async with engine.begin() as connection:
-        await connection.execute(CreateSchema("defined"))
-        await connection.run_sync(metadata.create_all)
-    await engine.dispose()
-    migrated = await catalogue(ledger_url, "flowkeep")
-    assert len(migrated) > 100
-    assert migrated == await catalogue(ledger_url, "defined")
+    assert await migrate.differences(ledger_url) == []
+
+
+async def test_every_difference_is_named(ledger_url: str) -> None:
+    """What is missing, changed, invalid or extra is told by name; reading it changes nothing."""
+    async with await psycopg.AsyncConnection.connect(ledger_url, autocommit=True) as connection:
+        for statement, _ in DRIFTS:
+            await connection.execute(statement)  # type: ignore[arg-type]
+    found = await migrate.differences(ledger_url)
+    for _, line in DRIFTS:
+        assert any(re.match(line, told) for told in found), (line, found)
+    assert await migrate.differences(ledger_url) == found
 
 
 async def test_the_noted_head_is_the_newest_migration() -> None:
@@ -82,7 +68,8 @@ async def test_two_ledgers_share_a_database(database_url: str) -> None:
     await migrate.upgrade(database_url, "ledger_a")
     assert await migrate.current(database_url, "ledger_b") is None
     await migrate.upgrade(database_url, "ledger_b")
-    assert await catalogue(database_url, "ledger_a") == await catalogue(database_url, "ledger_b")
+    for schema in ("ledger_a", "ledger_b"):
+        assert await migrate.differences(database_url, schema) == []
 
 
 async def test_missing_tables_are_named(database_url: str) -> None:

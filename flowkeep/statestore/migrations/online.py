@@ -60,6 +60,8 @@ def build(indexes: Mapping[str, str]) -> None:
     Args:
         indexes: CREATE INDEX CONCURRENTLY statements by the index's name.
     """
+    # These wait for the end of older transactions and hold nobody up meanwhile.
+    op.execute("SET lock_timeout = 0")
     for number, (name, statement) in enumerate(indexes.items(), 1):
         valid = op.get_bind().execute(text(_VALID), {"name": name}).scalar_one_or_none()
         if valid:
