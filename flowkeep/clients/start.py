@@ -88,7 +88,9 @@ class Starter:
             if clean is not None:
                 clean, found = extract_secrets(clean)
                 for secret_id, value in found.items():
-                    await tx.secrets.put(request.tenant_id, value, secret_id=secret_id)
+                    await tx.secrets.put(
+                        request.tenant_id, value, secret_id=secret_id, run_scoped=True
+                    )
             return await tx.runs.create(
                 request.tenant_id,
                 NewRun(

@@ -15,6 +15,9 @@ def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
     return [plan, *(node for child in plan.get("Plans", []) for node in nodes(child))]
 
 
+_VERBS = ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE")
+
+
 async def plans(
     store: Store, call: Callable[[], Coroutine[Any, Any, Any]], *, generic: bool
 ) -> list[list[dict[str, Any]]]:
@@ -48,7 +51,7 @@ async def plans(
             if "set_config(" in statement:  # how a list is planned is part of its plan
                 await driver.execute(statement)
                 continue
-            if not statement.lstrip(" (\n").startswith(("SELECT", "WITH", "INSERT", "UPDATE")):
+            if not statement.lstrip(" (\n").startswith(_VERBS):
                 continue
             await driver.execute(f"SET LOCAL plan_cache_mode = {mode}")
             cursor = await driver.execute(

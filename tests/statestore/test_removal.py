@@ -206,3 +206,19 @@ async def test_a_forced_end_is_not_a_success(store: Store) -> None:
     async with store._scope.read() as session:
         rows = await session.execute("SELECT status, runs FROM {schema}.run_rollup WHERE gone")
         assert [tuple(row) for row in rows] == [(RunStatus.CANCELLED, 1)]
+
+
+async def test_secrets_of_arguments_go_with_the_last_run(store: Store) -> None:
+    """A run-scoped secret goes with the last run that refers to it; any other stays."""
+    scoped = await store.secrets.put(TENANT, "s", run_scoped=True)
+    own = await store.secrets.put(TENANT, "mine")
+    arguments = {"login": {"deep": [scoped]}, "own": own}
+    first, _ = await ended(store, arguments=arguments)
+    again, _ = await ended(store, arguments=arguments)
+    await store.runs.delete_runs_by_ids(TENANT, [first.id])
+    assert await store.secrets.get(TENANT, scoped) == "s"
+    await store.runs.delete_runs_by_ids(TENANT, [again.id])
+    with pytest.raises(NotFound):
+        await store.secrets.get(TENANT, scoped)
+    assert await store.secrets.get(TENANT, own) == "mine"
+    assert not await orphans(store)

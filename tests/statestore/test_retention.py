@@ -13,6 +13,7 @@ from flowkeep.contracts import Run, RunKind, RunStatus
 from flowkeep.contracts.retention import Removed, RetentionReport
 from flowkeep.errors import Conflict, InvalidInput, RevisionMismatch
 from flowkeep.statestore import Store
+from tests.statestore.definitions import new_definition
 from tests.statestore.leftovers import orphans, sizes
 from tests.statestore.records import OTHER, TENANT, attempt, close_of, new_id, new_run, running
 from tests.support import eventually
@@ -34,22 +35,7 @@ async def aged(store: Store, days: float, **fields: Any) -> Run:
 
 async def defined(store: Store) -> UUID:
     """A definition that runs may name."""
-    definition_id = new_id()
-    statement = """
-        INSERT INTO {schema}.definition (id, tenant_id, ref, slug, name, param_schema, out_schema,
-            tags, visibility, version_revision, revision, created_at, updated_at)
-        VALUES (:id, :tenant, :ref, :ref, 'x', '{}', '{}', '{}', 'tenant', 1, 1, now(), now())
-    """
-    version = """
-        INSERT INTO {schema}.definition_version (definition_id, revision, tenant_id, spec,
-            param_schema, out_schema, created_at)
-        VALUES (:id, 1, :tenant, '{}', '{}', '{}', now())
-    """
-    bound = {"id": definition_id, "tenant": TENANT, "ref": str(definition_id)}
-    async with store._scope.write() as session:
-        await session.execute(statement, bound)
-        await session.execute(version, bound)
-    return definition_id
+    return (await store.definitions.create(TENANT, new_definition())).id
 
 
 async def left(store: Store, tenant_id: str = TENANT) -> set[Any]:
@@ -256,7 +242,7 @@ async def test_a_killed_apply_leaves_nothing_half_deleted(store: Store, ledger_u
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         assert await process.stdout.readline() == b"ready\n"
     process.send_signal(signal.SIGKILL)
     await process.wait()

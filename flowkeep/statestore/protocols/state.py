@@ -85,9 +85,20 @@ class SecretRepository(Protocol):
     """Encrypted credentials, named by references of the form {"secret_ref": "<uuid>"}."""
 
     async def put(
-        self, tenant_id: str, value: dict[str, Any] | str, *, secret_id: UUID | None = None
+        self,
+        tenant_id: str,
+        value: dict[str, Any] | str,
+        *,
+        secret_id: UUID | None = None,
+        run_scoped: bool = False,
     ) -> dict[str, str]:
         """Encrypt and store a value; returns its reference.
+
+        Args:
+            tenant_id: Whose secret.
+            value: Text or an object.
+            secret_id: The id it gets; a new one when left out.
+            run_scoped: Let it go with the last run whose arguments refer to it.
 
         Raises:
             ConfigurationError: If no key is configured.

@@ -8,6 +8,7 @@ from sqlalchemy import func, null, select
 from sqlalchemy.dialects.postgresql import insert
 
 from flowkeep.contracts import StateType
+from flowkeep.statestore.secrets import references
 from flowkeep.statestore.session import Session
 from flowkeep.statestore.tables import state_entry
 
@@ -38,6 +39,10 @@ async def write(
         .values({**row, "kind": KIND, "key": str(run_id), "value": dict(value)})
         .on_conflict_do_nothing()
     )
+    named = references(value)
+    if named:
+        bound = {"run_id": run_id, "secrets": sorted(named), "tenant_id": tenant_id}
+        await session.execute(_REFER, bound)
     alias = insert(state_entry).values(
         {
             **row,
@@ -58,6 +63,15 @@ async def write(
             },
         )
     )
+
+
+# Only those that are to go with runs; one that is just being removed is not waited for in vain.
+_REFER = """
+INSERT INTO {schema}.secret_ref (run_id, secret_id)
+SELECT :run_id, id FROM {schema}.secret
+WHERE id = ANY(:secrets) AND tenant_id = :tenant_id AND run_scoped ORDER BY id FOR KEY SHARE
+ON CONFLICT DO NOTHING
+"""
 
 
 async def read(session: Session, tenant_id: str, run_id: UUID) -> dict[str, Any] | None:

@@ -11,14 +11,35 @@ from uuid import UUID
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
+from flowkeep.errors import LedgerUnavailable
 from flowkeep.statestore import encoding
 from flowkeep.statestore.session import Session
-from flowkeep.statestore.tables import payload, payload_ref
+from flowkeep.statestore.tables import payload
 
 THRESHOLD = 8 * 1024
 """Bytes of JSON above which a value leaves its row."""
 
 _ENCODING = "json+zlib"
+
+
+_TRIES = 5
+# A value is held before it is referred to, so that nobody removes it in between.
+_REFER = """
+WITH held AS MATERIALIZED (
+    SELECT w.tenant_id, w.run_id, w.hash
+    FROM unnest(CAST(:tenants AS text[]), CAST(:runs AS uuid[]), CAST(:hashes AS bytea[]))
+         AS w(tenant_id, run_id, hash)
+    CROSS JOIN LATERAL (
+        SELECT FROM {schema}.payload AS p
+        WHERE p.tenant_id = w.tenant_id AND p.hash = w.hash FOR KEY SHARE
+    ) AS there
+),
+added AS (
+    INSERT INTO {schema}.payload_ref (tenant_id, run_id, hash)
+    SELECT tenant_id, run_id, hash FROM held ON CONFLICT DO NOTHING
+)
+SELECT count(*) FROM held
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,28 +84,29 @@ async def keep(session: Session, needed: Iterable[tuple[str, UUID, Packed | None
         return
     # Sorted, so that two writers of the same contents wait for each other in one order.
     contents = sorted({(t, digest): data for (t, _, digest), data in big.items()}.items())
-    await session.execute(
-        insert(payload)
-        .values(
-            [
-                {
-                    "tenant_id": tenant,
-                    "hash": digest,
-                    "size": len(data),
-                    "encoding": _ENCODING,
-                    "data": zlib.compress(data, 1),
-                    "created_at": func.now(),
-                }
-                for (tenant, digest), data in contents
-            ]
-        )
-        .on_conflict_do_nothing()
-    )
-    await session.execute(
-        insert(payload_ref)
-        .values([{"tenant_id": t, "run_id": run, "hash": digest} for t, run, digest in sorted(big)])
-        .on_conflict_do_nothing()
-    )
+    rows = [
+        {
+            "tenant_id": tenant,
+            "hash": digest,
+            "size": len(data),
+            "encoding": _ENCODING,
+            "data": zlib.compress(data, 1),
+            "created_at": func.now(),
+        }
+        for (tenant, digest), data in contents
+    ]
+    refs = sorted(big)
+    bound = {
+        "tenants": [tenant for tenant, _, _ in refs],
+        "runs": [run for _, run, _ in refs],
+        "hashes": [digest for _, _, digest in refs],
+    }
+    for _ in range(_TRIES):
+        await session.execute(insert(payload).values(rows).on_conflict_do_nothing())
+        if (await session.execute(_REFER, bound)).scalar_one() == len(refs):
+            return
+        # One went with the last run that needed it, between the two statements.
+    raise LedgerUnavailable("values go as fast as they are stored", hint="try again")
 
 
 async def fetch(session: Session, tenant_id: str, hashes: Iterable[bytes]) -> dict[bytes, Any]:

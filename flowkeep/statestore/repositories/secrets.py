@@ -35,7 +35,12 @@ class Secrets:
         self._keyring = keyring
 
     async def put(
-        self, tenant_id: str, value: dict[str, Any] | str, *, secret_id: UUID | None = None
+        self,
+        tenant_id: str,
+        value: dict[str, Any] | str,
+        *,
+        secret_id: UUID | None = None,
+        run_scoped: bool = False,
     ) -> dict[str, str]:
         """Encrypt and store a value; returns its reference."""
         if not isinstance(value, (dict, str)):
@@ -48,6 +53,7 @@ class Secrets:
             "tenant_id": tenant_id,
             "key_id": keyring.key_id,
             "ciphertext": keyring.encrypt(tenant_id, chosen, plain),
+            "run_scoped": run_scoped,
             "created_at": func.now(),
             "updated_at": func.now(),
         }
