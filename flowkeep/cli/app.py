@@ -128,6 +128,10 @@ _NOUNS = {
     "dev": ("flowkeep.cli.dev:dev", "Run PostgreSQL and Temporal locally until Ctrl-C."),
     "extract": ("flowkeep.cli.extract:extract", "Extract metadata, compare and verify it."),
     "run": ("flowkeep.cli.run:run", "Start, list, inspect, watch and steer runs."),
+    "stats": (
+        "flowkeep.cli.stats:stats",
+        "Show counts and durations of runs, archived and deleted ones included.",
+    ),
     "state": ("flowkeep.cli.state:state", "Read and write named state."),
     "worker": ("flowkeep.cli.worker:worker", "Run workers."),
 }
