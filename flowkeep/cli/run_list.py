@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
@@ -10,6 +10,10 @@ import click
 from flowkeep.cli.arguments import Moment, split_pairs
 from flowkeep.cli.invocation import Invocation, common_options, pass_invocation
 from flowkeep.cli.output import print_json, print_table, show_seconds
+
+if TYPE_CHECKING:
+    from flowkeep.contracts import Page, RunSummary
+    from flowkeep.statestore import Store
 
 _STATUSES = (
     "pending",
@@ -21,18 +25,33 @@ _STATUSES = (
     "timed_out",
     "unknown",
 )
-_HEADINGS = ("run id", "workflow id", "type", "status", "trigger", "owner", "created", "took")
+_ALONE = ("parent", "workflow_id", "paused")
+_HEADINGS = (
+    "run id",
+    "workflow id",
+    "type",
+    "status",
+    "kept",
+    "trigger",
+    "owner",
+    "created",
+    "took",
+)
 
 
 @click.command("list")
 @click.option("--status", type=click.Choice(_STATUSES), help="Only runs in this status.")
 @click.option("--type", "workflow_type", help="Only runs of this workflow type.")
 @click.option("--app", help="Only runs of this app.")
+@click.option("--definition", type=click.UUID, help="Only runs of this definition.")
 @click.option("--triggered-from", multiple=True, help="Only runs of this trigger; repeatable.")
 @click.option("--owner", help="Only runs of this owner.")
 @click.option("--label", multiple=True, metavar="KEY=VALUE", help="Only runs with this label.")
 @click.option("--since", type=Moment(), help="Created then or later: ISO 8601, or an age like 2h.")
 @click.option("--until", type=Moment(), help="Created before: ISO 8601, or an age like 7d.")
+@click.option("--parent", type=click.UUID, help="What this run started; no other filter with it.")
+@click.option("--workflow-id", help="Runs that used this id; no other filter with it.")
+@click.option("--paused", is_flag=True, help="Paused runs; no other filter with it.")
 @click.option("--chunks", is_flag=True, help="Show the chunks of large maps too.")
 @click.option(
     "--limit", type=click.IntRange(1, 100), default=20, show_default=True, help="Runs per page."
@@ -45,45 +64,63 @@ def list_runs(invocation: Invocation, /, limit: int, after: UUID | None, **filte
     invocation.run(_list(invocation, limit, after, **filters))
 
 
-async def _list(
-    invocation: Invocation,
-    limit: int,
-    after: UUID | None,
-    *,
-    status: str | None,
-    workflow_type: str | None,
-    app: str | None,
-    triggered_from: tuple[str, ...],
-    owner: str | None,
-    label: tuple[str, ...],
-    since: datetime | None,
-    until: datetime | None,
-    chunks: bool,
-) -> None:
-    labels: Mapping[str, str] = split_pairs(label, "--label")
+async def _list(invocation: Invocation, limit: int, after: UUID | None, **filters: Any) -> None:
+    alone = {name: filters.pop(name) for name in _ALONE}
+    given = [name for name, value in {**alone, **filters}.items() if value not in (None, (), False)]
+    if len(given) > 1 and any(alone.values()):
+        raise click.UsageError(
+            f"{' and '.join(_option(name) for name in given)} exclude each other"
+        )
+    labels = split_pairs(filters["label"], "--label")
 
     from flowkeep.cli.session import open_store
-    from flowkeep.contracts import RunKind
 
     async with open_store(invocation) as store:
-        page = await store.runs.get_paginated_runs(
-            invocation.tenant,
-            app_id=app,
-            triggered_from=list(triggered_from) or None,
-            limit=limit,
-            last_id=after,
-            status=status,
-            owner=owner,
-            workflow_type=workflow_type,
-            labels=labels or None,
-            since=since,
-            until=until,
-            kinds=tuple(RunKind) if chunks else (RunKind.RUN,),
-        )
+        runs, tenant = store.runs, invocation.tenant
+        if alone["parent"] is not None:
+            page = await runs.find_by_parent(tenant, alone["parent"], limit, after)
+        elif alone["workflow_id"] is not None:
+            page = await runs.find_by_workflow_id(
+                tenant, alone["workflow_id"], limit=limit, last_id=after
+            )
+        elif alone["paused"]:
+            page = await runs.find_paused(tenant, limit, after)
+        else:
+            page = await _filtered(store, tenant, limit, after, {**filters, "label": labels})
+    _show(invocation, page)
+
+
+async def _filtered(
+    store: "Store", tenant: str, limit: int, after: UUID | None, filters: Mapping[str, Any]
+) -> "Page[RunSummary]":
+    from flowkeep.contracts import RunKind
+
+    return await store.runs.get_paginated_runs(
+        tenant,
+        app_id=filters["app"],
+        triggered_from=list(filters["triggered_from"]) or None,
+        limit=limit,
+        last_id=after,
+        status=filters["status"],
+        definition_id=filters["definition"],
+        owner=filters["owner"],
+        workflow_type=filters["workflow_type"],
+        labels=filters["label"],
+        since=filters["since"],
+        until=filters["until"],
+        kinds=tuple(RunKind) if filters["chunks"] else (RunKind.RUN,),
+    )
+
+
+def _option(name: str) -> str:
+    return "--type" if name == "workflow_type" else f"--{name.replace('_', '-')}"
+
+
+def _show(invocation: Invocation, page: "Page[RunSummary]") -> None:
     following = str(page.data[-1].id) if page.has_more else None
     if invocation.json:
         print_json(
-            {"data": page.data, "limit": limit, "has_more": page.has_more, "next": following}
+            {"data": page.data, "limit": page.limit, "has_more": page.has_more, "next": following}
         )
         return
     print_table(
@@ -94,6 +131,7 @@ async def _list(
                 "" if run.workflow_id == str(run.id) else run.workflow_id,
                 run.workflow_type,
                 run.status.value,
+                "archived" if run.archived else "",
                 run.triggered_from,
                 run.owner,
                 run.created_at,

@@ -195,7 +195,7 @@ async def test_get_run_by_id_keeps_to_tenant_and_app(store: Store) -> None:
 
 async def test_archived_runs_stay_in_every_list(store: Store) -> None:
     """Runs that moved to the archive come in their old places, marked, in each list and filter."""
-    definition, parent = new_id(), new_id()
+    definition, parent = (await stored(store)).id, new_id()
     made = await fill(
         store,
         9,
@@ -295,7 +295,7 @@ async def test_paused_runs_are_those_with_an_open_pause(store: Store) -> None:
 async def test_finders_refuse_what_the_lists_refuse(store: Store) -> None:
     """Limits, cursors and texts are checked alike in every list."""
     runs, (run_id,) = store.runs, await fill(store, 1, owner="ana")
-    foreign = await runs.create(OTHER, new_run(owner="ana", definition_id=new_id()))
+    foreign = await runs.create(OTHER, new_run(owner="ana"))
     for call in (
         lambda **page: runs.list_by_owner(TENANT, "ana", **page),
         lambda **page: runs.find_by_definition(TENANT, new_id(), **page),

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from flowkeep.contracts import RunKind
 from flowkeep.statestore import Store, connect, migrate
 from tests.conftest import drop_database
 from tests.statestore.conftest import settings_for
@@ -51,34 +50,6 @@ async def filled(engine: Any, ledger_template: str) -> AsyncIterator[Store]:
                 await tx.connection.execute(text(statement))
         yield store
     await drop_database(engine, "ledger_filled")
-
-
-@pytest.mark.parametrize("generic", [False, True])
-@pytest.mark.parametrize("page", ["first", "deep"])
-@pytest.mark.parametrize(
-    ("filters", "index"),
-    [
-        ({}, "run_by_tenant_ix"),
-        ({"app_id": "app2"}, "run_by_app_ix"),
-        ({"app_id": "app2", "triggered_from": "schedule"}, "run_by_trigger_ix"),
-        ({"app_id": "app2", "triggered_from": ["schedule", "cli"]}, "run_by_trigger_ix"),
-        ({"status": "running"}, "run_by_status_ix"),
-        ({"kinds": [RunKind.CHUNK]}, "run_chunk_ix"),
-        ({"workflow_type": "Extract"}, "run_by_tenant_ix"),
-    ],
-)
-async def test_run_lists_read_an_ordered_index(
-    filled: Store, filters: dict[str, Any], index: str, page: str, generic: bool
-) -> None:
-    """Each list of runs is an index range, first page or deep, whether or not it is prepared."""
-    first = await filled.runs.get_paginated_runs(TENANT, limit=50, **filters)
-    last = first.data[-1].id if page == "deep" else None
-    found = await plans(
-        filled,
-        lambda: filled.runs.get_paginated_runs(TENANT, limit=50, last_id=last, **filters),
-        generic=generic,
-    )
-    check(found, wanted={index}, most_sorted=200)
 
 
 @pytest.mark.parametrize("generic", [False, True])

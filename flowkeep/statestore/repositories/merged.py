@@ -133,8 +133,9 @@ async def position(session: Session, filters: Filters, order: Order, last_id: UU
     if filters.triggers is not None:
         where.append("r.triggered_from = ANY(CAST(:triggers AS text[]))")
         values["triggers"] = list(filters.triggers)
+    met = " AND ".join(where)
     statement = " UNION ALL ".join(
-        f"SELECT r.{order.by} AS time, r.id FROM {{schema}}.{table} AS r WHERE {' AND '.join(where)}"  # noqa: S608
+        f"SELECT r.{order.by} AS time, r.id FROM {{schema}}.{table} AS r WHERE {met}"  # noqa: S608
         for table in _ARCHIVED
     )
     row = (await session.execute(statement, values)).first()
