@@ -123,16 +123,21 @@ Exit codes:
 """
 
 _NOUNS = {
+    "archive": ("flowkeep.cli.archive:archive", "Move ended runs to object storage and back."),
     "db": ("flowkeep.cli.db:db", "Create and inspect the ledger's schema."),
+    "definition": ("flowkeep.cli.definition:definition", "List and show stored definitions."),
     "demo": ("flowkeep.cli.demo:demo", "Extract a sample database's metadata, from zero."),
     "dev": ("flowkeep.cli.dev:dev", "Run PostgreSQL and Temporal locally until Ctrl-C."),
     "extract": ("flowkeep.cli.extract:extract", "Extract metadata, compare and verify it."),
+    "retention": ("flowkeep.cli.retention:retention", "Keep runs for as long as policies say."),
     "run": ("flowkeep.cli.run:run", "Start, list, inspect, watch and steer runs."),
+    "secret": ("flowkeep.cli.secret:secret", "Show and rotate the keys of secrets."),
     "stats": (
         "flowkeep.cli.stats:stats",
         "Show counts and durations of runs, archived and deleted ones included.",
     ),
     "state": ("flowkeep.cli.state:state", "Read and write named state."),
+    "tenant": ("flowkeep.cli.tenant:tenant", "List and erase tenants."),
     "worker": ("flowkeep.cli.worker:worker", "Run workers."),
 }
 

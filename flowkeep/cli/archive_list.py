@@ -1,0 +1,88 @@
+"""`flowkeep archive list|reindex`."""
+
+from uuid import UUID
+
+import click
+
+from flowkeep.cli.invocation import Invocation, common_options, pass_invocation
+from flowkeep.cli.output import print_json, print_table
+from flowkeep.contracts.archive import BundleStatus
+
+
+@click.command("list")
+@click.option(
+    "--status",
+    type=click.Choice([status.value for status in BundleStatus]),
+    help="Only bundles that stand there; publishing shows what did not end.",
+)
+@click.option(
+    "--limit", type=click.IntRange(1, 100), default=20, show_default=True, help="Bundles per page."
+)
+@click.option("--after", type=click.UUID, help="Bundle id that the page before ended with.")
+@common_options
+@pass_invocation
+def list_bundles(
+    invocation: Invocation, /, status: str | None, limit: int, after: UUID | None
+) -> None:
+    """List bundles, newest first."""
+    invocation.run(_list(invocation, status, limit, after))
+
+
+async def _list(invocation: Invocation, status: str | None, limit: int, after: UUID | None) -> None:
+    from flowkeep.cli.session import open_store
+
+    async with open_store(invocation) as store:
+        page = await store.archive.list(
+            invocation.tenant, status=status, limit=limit, last_id=after
+        )
+    following = str(page.data[-1].id) if page.has_more else None
+    if invocation.json:
+        print_json(
+            {"data": page.data, "limit": limit, "has_more": page.has_more, "next": following}
+        )
+        return
+    print_table(
+        ("bundle", "month", "shard", "status", "runs", "bytes", "created"),
+        (
+            (
+                one.id,
+                f"{one.month:%Y-%m}",
+                one.shard,
+                one.status.value,
+                one.runs,
+                one.bytes,
+                one.created_at,
+            )
+            for one in page.data
+        ),
+    )
+    if following:
+        click.echo(f"More: add --after {following}", err=True)
+    elif not page.data:
+        click.echo("No bundles.", err=True)
+
+
+@click.command()
+@common_options
+@pass_invocation
+def reindex(invocation: Invocation, /) -> None:
+    """Rebuild the catalogue of a tenant's archived runs from the storage alone."""
+    invocation.run(_reindex(invocation))
+
+
+async def _reindex(invocation: Invocation) -> None:
+    from flowkeep.cli.session import open_store
+
+    async with open_store(invocation) as store:
+        done = await store.archive.reindex(invocation.tenant)
+    if invocation.json:
+        print_json(done)
+        return
+    click.echo(
+        f"{done.runs} archived runs in {done.bundles} bundles; left out: {done.present} that the"
+        f" tables hold, {done.deleted} that were deleted."
+    )
+    for folder in done.unfinished:
+        click.echo(f"unfinished: {folder}", err=True)
+    for folder, why in done.refused.items():
+        click.echo(f"refused: {folder}: {why}", err=True)

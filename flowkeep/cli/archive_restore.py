@@ -1,0 +1,48 @@
+"""`flowkeep archive restore`."""
+
+from uuid import UUID
+
+import click
+
+from flowkeep.cli.invocation import Invocation, common_options, pass_invocation
+from flowkeep.cli.output import print_json
+
+
+@click.command()
+@click.argument("bundle", type=click.UUID)
+@click.option("--run", "runs", type=click.UUID, multiple=True, help="Only this run; repeatable.")
+@click.option(
+    "--hold-days",
+    type=click.IntRange(0),
+    default=30,
+    show_default=True,
+    help="Days in which neither retention nor archive takes them again.",
+)
+@common_options
+@pass_invocation
+def restore(
+    invocation: Invocation, /, bundle: UUID, runs: tuple[UUID, ...], hold_days: int
+) -> None:
+    """Bring the runs of a bundle back into the tables, exactly as they were."""
+    invocation.run(_restore(invocation, bundle, runs, hold_days))
+
+
+async def _restore(
+    invocation: Invocation, bundle: UUID, runs: tuple[UUID, ...], hold_days: int
+) -> None:
+    from flowkeep.cli.session import open_store
+
+    async with open_store(invocation) as store:
+        done = await store.archive.restore(
+            invocation.tenant,
+            bundle,
+            list(runs) or None,
+            hold_days=hold_days,
+            on_progress=lambda said: click.echo(f"{said.step} {said.runs} runs", err=True),
+        )
+    if invocation.json:
+        print_json(done)
+        return
+    click.echo(f"Restored {done.restored} runs; held until {done.hold_until:%Y-%m-%d %H:%M} UTC.")
+    if done.absent:
+        click.echo(f"{done.absent} runs do not lie in this bundle any longer.", err=True)
