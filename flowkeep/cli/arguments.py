@@ -78,6 +78,28 @@ def _value(text: str) -> Any:
         return text
 
 
+class Span(click.ParamType[timedelta]):
+    """A length of time: 90s, 30m, 2h, 7d, 1w."""
+
+    name = "span"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta:
+        """Return the length.
+
+        Raises:
+            click.BadParameter: If it is none.
+        """
+        span = _AGO.match(str(value).strip())
+        if span is None:
+            self.fail(f"{value!r} is no length of time (90s, 30m, 2h, 7d)", param, ctx)
+        try:
+            return timedelta(**{_UNITS[span[2]]: int(span[1])})
+        except OverflowError:
+            self.fail(f"{value!r} is longer than time can be counted", param, ctx)
+
+
 class Moment(click.ParamType[datetime]):
     """A moment: ISO 8601 (UTC when it names no offset), or how long ago: 90s, 30m, 2h, 7d, 1w."""
 

@@ -9,6 +9,10 @@ from flowkeep.cli.lazy import LazyGroup
     cls=LazyGroup,
     lazy={
         "cancel": ("flowkeep.cli.run_steer:cancel", "Ask a run to stop."),
+        "delete": (
+            "flowkeep.cli.run_delete:delete",
+            "Delete runs with everything that is theirs.",
+        ),
         "events": ("flowkeep.cli.run_read:events", "Show the audit events of a run, newest first."),
         "get": ("flowkeep.cli.run_read:get", "Show one run."),
         "list": ("flowkeep.cli.run_list:list_runs", "List runs, newest first."),
