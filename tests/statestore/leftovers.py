@@ -1,8 +1,12 @@
 """What must not be left of runs that are gone."""
 
+from datetime import UTC, datetime
 from typing import Any
 
+from flowkeep.contracts import Run
+from flowkeep.errors import Forbidden
 from flowkeep.statestore import Store
+from tests.statestore.records import OTHER
 
 _CHILDREN = ("run_event", "run_segment", "run_pause", "task", "payload_ref", "secret_ref")
 _ORPHANS = {
@@ -56,3 +60,22 @@ async def orphans(store: Store) -> dict[str, int]:
 async def sizes(store: Store) -> dict[str, int]:
     """Return how many rows there are of everything that goes with runs."""
     return await numbers(store, _SIZES)
+
+
+def foreign_deletes(store: Store, run: Run) -> dict[str, Any]:
+    """Return, by method, a delete with a foreign tenant and what must come of it."""
+    runs, retention, absent = store.runs, store.retention, "absent"
+    now = datetime.now(UTC)
+    return {
+        "runs.get_expired_runs_batch": (runs.get_expired_runs_batch(OTHER, now), absent),
+        "runs.delete_runs_by_ids": (runs.delete_runs_by_ids(OTHER, [run.id], force=True), absent),
+        "runs.delete_runs_by_app": (runs.delete_runs_by_app(OTHER, "app", force=True), absent),
+        "runs.prune_terminal_runs": (runs.prune_terminal_runs(OTHER, 0), absent),
+        "runs.set_hold": (runs.set_hold(OTHER, run.id, now), Forbidden),
+        "retention.list_policies": (retention.list_policies(OTHER), absent),
+        "retention.get_policy": (retention.get_policy(OTHER), absent),
+        "retention.delete_policy": (retention.delete_policy(OTHER), absent),
+        "retention.set_policy": (retention.set_policy(OTHER, days=0), None),
+        "retention.plan": (retention.plan(OTHER), None),
+        "retention.apply": (retention.apply(OTHER), None),
+    }

@@ -21,11 +21,13 @@ from flowkeep.contracts import (
 from flowkeep.errors import Forbidden, InvalidInput, NotFound
 from flowkeep.statestore import Store
 from tests.statestore.definitions import CANVAS, foreign_calls, stored
+from tests.statestore.leftovers import foreign_deletes
 from tests.statestore.records import OTHER, TENANT, at, attempt, new_id, new_run, ref_of, running
 
 ABSENT = "absent"
 """The answer of reads that find nothing, in their own form."""
 CHILD = new_id()
+NOUNS = ("runs", "tasks", "state", "secrets", "definitions", "actions", "apps", "retention")
 
 
 def calls(
@@ -74,6 +76,7 @@ def calls(
             runs.record_outcome(OTHER, run.id, _failed(), source=Source.SERVER, closed_at=at(1)),
             Forbidden,
         ),
+        "runs.count_by_status": (_none_counted(store), ABSENT),
         "tasks.upsert_attempts": (tasks.upsert_attempts(OTHER, [attempt(ref, "2")]), Forbidden),
         "tasks.insert": (tasks.insert(OTHER, NewTask(run_id=run.id, task_name="t")), Forbidden),
         "tasks.claim": (tasks.claim(OTHER, run.id, "t"), Forbidden),
@@ -101,6 +104,10 @@ def calls(
         "secrets.delete": (secrets.delete(OTHER, reference), ABSENT),
         "secrets.resolve": (secrets.resolve(OTHER, reference), NotFound),
     }
+
+
+async def _none_counted(store: Store) -> bool:
+    return any((await store.runs.count_by_status(OTHER, "7d")).values())
 
 
 def _failed() -> Any:
@@ -149,9 +156,19 @@ async def test_no_method_reaches_over_the_border(store: Store) -> None:
     before = await everything()
     known = calls(store, await store.runs.get(TENANT, run.id), task, "key", reference)
     known |= foreign_calls(store, definition, action, app)
+    known |= foreign_deletes(store, run)
     public = {
         f"{noun}.{name}"
-        for noun in ("runs", "tasks", "state", "secrets", "definitions", "actions", "apps")
+        for noun in (
+            "runs",
+            "tasks",
+            "state",
+            "secrets",
+            "definitions",
+            "actions",
+            "apps",
+            "retention",
+        )
         for name, _ in inspect.getmembers(getattr(store, noun), inspect.iscoroutinefunction)
         if not name.startswith("_")
     }
