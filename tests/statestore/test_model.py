@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from flowkeep.contracts import (
@@ -27,10 +27,13 @@ from flowkeep.statestore import Store
 from tests.statestore.model import OPEN_TASK, Key, Ledger, Refused, Row
 from tests.statestore.records import TENANT, at, attempt, close_of, new_run, ref_of
 
-EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "30"))
+LONG = "MODEL_EXAMPLES" in os.environ
+EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "20"))
 SETTINGS: dict[str, Any] = {
     "deadline": None,
-    "derandomize": "MODEL_EXAMPLES" not in os.environ,
+    "derandomize": not LONG,
+    # Making a failure smaller takes minutes on a real database.
+    "phases": [Phase.generate, *([Phase.shrink] if LONG else [])],
     "database": None,
     # One ledger for all examples: each makes a run of its own.
     "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
