@@ -187,7 +187,7 @@ def task_status(word: str) -> TaskStatus:
 
 
 def _translate(word: str, known: list[str]) -> str:
-    plain = word.strip().lower().replace("-", "_").replace(" ", "_")
+    plain = str(word).strip().lower().replace("-", "_").replace(" ", "_")
     ours = plain if plain in known else _FOREIGN.get(plain, "")
     if ours not in known:
         raise InvalidInput(f"status {word!r} is not known", hint=f"use one of {', '.join(known)}")

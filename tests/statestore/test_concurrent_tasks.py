@@ -8,27 +8,8 @@ import pytest
 from flowkeep.contracts import NewTask, Task, TaskKey, TaskStatus, TaskType
 from flowkeep.errors import AlreadyTerminal, Conflict
 from flowkeep.statestore import Store
+from tests.statestore.locks import blocked
 from tests.statestore.records import TENANT, attempt, counters, failed, running, step
-from tests.support import eventually
-
-
-async def waiting(store: Store) -> int:
-    """Return how many connections wait for a lock."""
-    async with store._scope.read() as session:
-        found = await session.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-            " AND datname = current_database()"
-        )
-        return int(found.scalar_one())
-
-
-async def blocked(store: Store) -> None:
-    """Return as soon as somebody waits for a lock."""
-
-    async def somebody() -> None:
-        assert await waiting(store)
-
-    await eventually(somebody)
 
 
 async def test_of_two_claimers_one_gets_the_task(store: Store, second: Store) -> None:
