@@ -1,11 +1,13 @@
 # Each target installs what it needs; only Python 3.11+ and make have to be there.
-# PYTHON=… picks the interpreter, ARGS=… is passed on, BENCH=… picks one benchmark.
+# PYTHON=… picks the interpreter, ARGS=… is passed on, BENCH=… picks one benchmark,
+# RUNS=… the sizes of ledgers that are measured.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults check bench bench-extraction lock clean
+.PHONY: help demo test test-faults check bench bench-extraction bench-ledger lock clean
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+RUNS ?= 100000
 BENCH ?= $(patsubst benchmarks/%.py,%,$(wildcard benchmarks/[a-z]*.py))
 
 help: ## show this list
@@ -20,6 +22,8 @@ test: $(INSTALLED) ## run the tests on real servers
 test-faults: $(INSTALLED) ## the long form of the fault tests: more kills, more random changes
 	@MUTATION_SEEDS=20 $(BIN)/python -m pytest --fault-points 10 \
 		tests/extraction/test_kills.py tests/extraction/test_mutations.py $(ARGS)
+	@$(BIN)/python -m pytest --fault-points 20 \
+		tests/statestore/archive/test_archive_crash.py $(ARGS)
 
 check: $(INSTALLED) ## formatting, lint, types, import layers
 	@$(BIN)/ruff format --check .
@@ -33,6 +37,9 @@ bench: $(INSTALLED) ## run the benchmarks (one: make bench BENCH=engine)
 bench-extraction: $(INSTALLED) ## run the extraction's benchmarks, beside DataHub's
 	@$(BIN)/python -m benchmarks.extraction $(ARGS)
 	@$(BIN)/python -m benchmarks.extraction_workflow --tables 10000 100000 --peer datahub $(ARGS)
+
+bench-ledger: $(INSTALLED) ## measure the ledger (RUNS="100000 1000000" compares sizes)
+	@$(BIN)/python -m benchmarks.ledger --runs $(RUNS) $(ARGS)
 
 lock: ## write requirements.lock anew from pyproject.toml
 	@tools/setup lock

@@ -8,14 +8,29 @@ from flowkeep.cli.lazy import LazyGroup
 @click.group(
     cls=LazyGroup,
     lazy={
-        "delete": ("flowkeep.cli.archive_write:delete", "Take verified runs out of the tables."),
-        "discard": ("flowkeep.cli.archive_write:discard", "Remove a bundle no archived run needs."),
+        "delete": (
+            "flowkeep.cli.archive_write:delete",
+            "Take the runs of verified bundles out of the tables.",
+        ),
+        "discard": (
+            "flowkeep.cli.archive_write:discard",
+            "Remove a bundle that no archived run needs.",
+        ),
         "list": ("flowkeep.cli.archive_list:list_bundles", "List bundles, newest first."),
-        "publish": ("flowkeep.cli.archive_write:publish", "Write ended runs into bundles."),
-        "reindex": ("flowkeep.cli.archive_list:reindex", "Rebuild the catalogue from storage."),
-        "restore": ("flowkeep.cli.archive_restore:restore", "Bring archived runs back."),
+        "publish": (
+            "flowkeep.cli.archive_write:publish",
+            "Write ended runs into bundles in object storage.",
+        ),
+        "reindex": ("flowkeep.cli.archive_list:reindex", "Rebuild the catalogue of archived runs."),
+        "restore": (
+            "flowkeep.cli.archive_restore:restore",
+            "Bring the runs of a bundle back into the tables.",
+        ),
         "run": ("flowkeep.cli.archive_write:run_all", "Publish, verify and delete in a row."),
-        "verify": ("flowkeep.cli.archive_write:verify", "Read bundles back and compare them."),
+        "verify": (
+            "flowkeep.cli.archive_write:verify",
+            "Read bundles back and compare them with the ledger.",
+        ),
     },
 )
 def archive() -> None:

@@ -6,13 +6,22 @@ import click
 
 from flowkeep.cli.invocation import Invocation, common_options, pass_invocation
 from flowkeep.cli.output import print_json, print_table
-from flowkeep.contracts.archive import BundleStatus
+
+_STATUSES = (
+    "publishing",
+    "published",
+    "verified",
+    "deleting",
+    "archived",
+    "restoring",
+    "restored",
+)
 
 
 @click.command("list")
 @click.option(
     "--status",
-    type=click.Choice([status.value for status in BundleStatus]),
+    type=click.Choice(_STATUSES),
     help="Only bundles that stand there; publishing shows what did not end.",
 )
 @click.option(
@@ -66,7 +75,10 @@ async def _list(invocation: Invocation, status: str | None, limit: int, after: U
 @common_options
 @pass_invocation
 def reindex(invocation: Invocation, /) -> None:
-    """Rebuild the catalogue of a tenant's archived runs from the storage alone."""
+    """Rebuild the catalogue of archived runs.
+
+    From the storage alone, for a ledger that lost its tables or came back from an older backup.
+    """
     invocation.run(_reindex(invocation))
 
 

@@ -23,7 +23,10 @@ from flowkeep.cli.output import print_json
 def restore(
     invocation: Invocation, /, bundle: UUID, runs: tuple[UUID, ...], hold_days: int
 ) -> None:
-    """Bring the runs of a bundle back into the tables, exactly as they were."""
+    """Bring the runs of a bundle back into the tables.
+
+    Exactly as they were, with a hold.
+    """
     invocation.run(_restore(invocation, bundle, runs, hold_days))
 
 

@@ -43,7 +43,10 @@ _BUNDLES = click.argument("bundles", metavar="[BUNDLE]...", type=click.UUID, nar
 @common_options
 @pass_invocation
 def publish(invocation: Invocation, /, **options: Any) -> None:
-    """Write ended runs into bundles in object storage; the tables keep them."""
+    """Write ended runs into bundles in object storage.
+
+    The tables keep them until they are deleted.
+    """
     invocation.run(_publish(invocation, **options))
 
 
@@ -95,7 +98,10 @@ def _say(progress: "ArchiveProgress") -> None:
 @common_options
 @pass_invocation
 def verify(invocation: Invocation, /, bundles: tuple[UUID, ...]) -> None:
-    """Read bundles back and compare them with the ledger; without BUNDLE, all published ones."""
+    """Read bundles back and compare them with the ledger.
+
+    Without BUNDLE all published ones are meant.
+    """
     invocation.run(_verify(invocation, bundles))
 
 
@@ -122,9 +128,10 @@ async def _verify(invocation: Invocation, bundles: tuple[UUID, ...]) -> None:
 @common_options
 @pass_invocation
 def delete(invocation: Invocation, /, bundles: tuple[UUID, ...]) -> None:
-    """Take the runs of verified bundles out of the tables; without BUNDLE, of all of them.
+    """Take the runs of verified bundles out of the tables.
 
-    Runs that changed or are held since they were published stay.
+    Without BUNDLE all verified ones are meant. Runs that changed or are held since they were
+    published stay.
     """
     invocation.run(_delete(invocation, bundles))
 
@@ -202,7 +209,10 @@ async def _run_all(invocation: Invocation, **options: Any) -> None:
 @common_options
 @pass_invocation
 def discard(invocation: Invocation, /, bundle: UUID) -> None:
-    """Remove a bundle that no archived run needs, with its objects."""
+    """Remove a bundle that no archived run needs.
+
+    Its objects go with it.
+    """
     invocation.run(_discard(invocation, bundle))
 
 

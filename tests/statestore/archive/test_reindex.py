@@ -55,9 +55,7 @@ async def test_present_and_deleted_runs_are_left_out(store: Store) -> None:
     await run_sql(store, LOST)
     done = await store.archive.reindex(TENANT)
     assert (done.runs, done.present, done.deleted) == (2, 1, 1)
-    assert {row["id"] for row in await rows(store, "run_archive")} == {
-        run.id for run in runs[2:]
-    }
+    assert {row["id"] for row in await rows(store, "run_archive")} == {run.id for run in runs[2:]}
 
 
 async def test_the_newest_of_two_bundles_counts(store: Store) -> None:
@@ -98,9 +96,7 @@ async def test_foreign_and_damaged_bundles_are_reported(store: Store, storage: S
     assert [row["bundle_id"] for row in await rows(store, "run_archive")] == [good.id]
 
 
-async def test_another_manifest_than_the_ledgers_is_refused(
-    store: Store, storage: Storage
-) -> None:
+async def test_another_manifest_than_the_ledgers_is_refused(store: Store, storage: Storage) -> None:
     """Where the ledger still knows a bundle, a manifest that was changed is not trusted."""
     await small(store, 1)
     (bundle,) = await publish(store)
