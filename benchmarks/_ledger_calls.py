@@ -91,7 +91,7 @@ def _filters() -> dict[str, Callable[[Draw, str], dict[str, Any]]]:
         "rare status": lambda draw, tenant: {"status": "unknown"},
         "definition": lambda draw, tenant: {"definition_id": draw.definition(tenant)},
         "owner": lambda draw, tenant: {"owner": draw.of(OWNERS)},
-        "type": lambda draw, tenant: {"workflow_type": draw.of(TYPES)},
+        "type": lambda draw, tenant: {"workflow_type": draw.random.choice(TYPES)},
         "label": lambda draw, tenant: {"labels": {"team": draw.of(TEAMS)}},
         "two labels": lambda draw, tenant: {
             "labels": {"team": draw.of(TEAMS), "region": draw.of(REGIONS)}
@@ -103,7 +103,10 @@ def _filters() -> dict[str, Callable[[Draw, str], dict[str, Any]]]:
             "triggered_from": draw.of(TRIGGERS),
         },
         "owner, status": lambda draw, tenant: {"owner": draw.of(OWNERS), "status": "failed"},
-        "type, status": lambda draw, tenant: {"workflow_type": draw.of(TYPES), "status": "failed"},
+        "type, status": lambda draw, tenant: {
+            "workflow_type": draw.random.choice(TYPES),
+            "status": "failed",
+        },
         "label, status": lambda draw, tenant: {
             "labels": {"team": draw.of(TEAMS)},
             "status": "failed",
@@ -206,6 +209,25 @@ async def _some_run(
             return page.data[0]
 
 
+def _counts(window: str) -> Callable[[Ledger, Draw], Awaitable[Call]]:
+    async def prepared(ledger: Ledger, draw: Draw) -> Call:
+        tenant = draw.tenant()
+        return lambda: ledger.store.runs.count_by_status(tenant, window)
+
+    return prepared
+
+
+def _statistic(name: str, **arguments: Any) -> Callable[[Ledger, Draw], Awaitable[Call]]:
+    """Return how a statistic of 30 days is asked for."""
+
+    async def prepared(ledger: Ledger, draw: Draw) -> Call:
+        tenant, until = draw.tenant(), draw.time(0.4, 1.0)
+        method = getattr(ledger.store.statistics, name)
+        return lambda: method(tenant, since=until - timedelta(days=30), until=until, **arguments)
+
+    return prepared
+
+
 _DETAILED = (0.905, 0.985)
 _OTHERS: dict[str, Callable[[Ledger, Draw], Awaitable[Call]]] = {
     "list_by_status": _by_status,
@@ -213,6 +235,12 @@ _OTHERS: dict[str, Callable[[Ledger, Draw], Awaitable[Call]]] = {
     "list_events": _events,
     "list_tasks": _tasks,
     "get and update_and_append": _update,
+    **{f"count_by_status {window}": _counts(window) for window in ("30s", "30m", "4h", "7d")},
+    "per_day, 30 days": _statistic("per_day", time_zone="Europe/Berlin"),
+    "durations, 30 days": _statistic("durations"),
+    "most_executed, 30 days": _statistic("most_executed"),
+    "usage by module, 30 days": _statistic("usage"),
+    "usage by step, 30 days": _statistic("usage", by="step"),
 }
 
 

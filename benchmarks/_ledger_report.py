@@ -80,6 +80,6 @@ def show(table: Sequence[Sequence[str]]) -> None:
 
 
 def _cell(value: Any) -> str:
-    if value is None:
-        return ""
+    if value is None or isinstance(value, str):
+        return value or ""
     return f"{value:,.2f}" if isinstance(value, float) else f"{value:,}"

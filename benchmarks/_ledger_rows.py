@@ -1,7 +1,8 @@
 """Rows of a ledger as it looks after 90 days of use: seeded, skewed, vectorised.
 
 Half of the runs are one tenant's; apps, triggers, types, owners and definitions are uneven within
-each tenant; 96 % succeeded and 2 % failed; what is still open was created lately. Tasks, events,
+each tenant; an app has two types and some definitions, which lie in it; 96 % succeeded and 2 %
+failed; what is still open was created lately. Tasks, events,
 segments and arguments exist for the newest and the oldest tenth.
 """
 
@@ -33,14 +34,7 @@ TRIGGERS = {
     "debugging": 2,
     "retry": 1,
 }
-TYPES = {
-    "ExtractCatalogue": 40,
-    "SyncOrders": 25,
-    "SendReport": 15,
-    "TrainModel": 10,
-    "CleanUp": 7,
-    "ImportFile": 3,
-}
+TYPES = ["ExtractCatalogue", "SyncOrders", "SendReport", "TrainModel", "CleanUp", "ImportFile"]
 OWNERS = {f"user-{n:03}": 60 // (n + 1) + 1 for n in range(120)}
 TEAMS = {f"team-{n}": 10 - n for n in range(10)}
 REGIONS = {"eu": 6, "us": 3, "ap": 1}
@@ -53,7 +47,7 @@ STATUSES = {
 }
 OPEN = {"running": 8, "waiting": 1, "pending": 1}
 STEPS = ["connect", "fetch", "transform", "load", "report"]
-DEFINITIONS = 30
+DEFINITIONS = 36
 """Stored definitions per tenant."""
 
 
@@ -111,16 +105,19 @@ class Chunk:
     def runs(self) -> pl.DataFrame:
         created = self._created()
         tenant = self._pick("tenant", range(len(TENANTS)), TENANTS.values())
+        app, definition = self._places(tenant)
         ident, hyphenated = _uuids(created, self._bytes("run"))
         frame = pl.DataFrame(
             {
                 "id": ident,
                 "workflow_id": hyphenated,
                 "tenant_id": _at(tenant, list(TENANTS)),
-                "app_id": self._sparse("app", APPS, 0.9),
-                "workflow_type": self._name("type", TYPES),
+                "app_id": _at(app, [*APPS, None]),
+                "workflow_type": _at(
+                    (app + self._uniform("type").round().cast(pl.Int64)) % len(TYPES), TYPES
+                ),
                 "labels": self._labels(),
-                "definition_id": self._definition(tenant),
+                "definition_id": definition,
                 "triggered_from": self._name("trigger", TRIGGERS),
                 "owner": self._sparse("owner", OWNERS, 0.8),
                 "status": self._statuses(),
@@ -351,13 +348,16 @@ class Chunk:
         ).to_series()
         return labels.set(self._uniform("has labels") >= 1 / 3, "{}")
 
-    def _definition(self, tenant: pl.Series) -> pl.Series:
-        of_tenant = _at(
-            (self._uniform("definition") ** 2 * DEFINITIONS).cast(pl.Int64), [*range(DEFINITIONS)]
-        )
+    def _places(self, tenant: pl.Series) -> tuple[pl.Series, pl.Series]:
+        """Return the number of each run's app, and its definition, which lies in that app."""
+        app = self._pick("app", range(len(APPS)), APPS.values())
+        app = app.set(self._uniform("has app") >= 0.9, len(APPS))
+        turns = DEFINITIONS // len(APPS)
+        of_tenant = app + len(APPS) * (self._uniform("definition") ** 2 * turns).cast(pl.Int64)
         every = [definition_id(t, n).hex for t in range(len(TENANTS)) for n in range(DEFINITIONS)]
-        chosen = _at(tenant * DEFINITIONS + of_tenant, every)
-        return chosen.set(self._uniform("has definition") >= 0.4, None)
+        chosen = _at((tenant * DEFINITIONS + of_tenant).clip(0, len(every) - 1), every)
+        without = (self._uniform("has definition") >= 0.4) | (app == len(APPS))
+        return app, chosen.set(without, None)
 
     def _statuses(self) -> pl.Series:
         lately = self._number >= self._of.runs - self._of.runs // 100

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
+from pydantic import SecretStr
 
+from benchmarks._ledger_definitions import write_definitions
 from benchmarks._ledger_fill import Filled, fill
 from benchmarks._ledger_rows import Population, newest_of_day
 from benchmarks._source_server import configure
@@ -17,9 +19,10 @@ from benchmarks._support import say
 from flowkeep.errors import ConfigurationError
 from flowkeep.local_engine.files import FolderLock, private_folder
 from flowkeep.local_engine.postgres import PostgresServer
-from flowkeep.statestore import migrate
+from flowkeep.settings import DatabaseSettings, Settings
+from flowkeep.statestore import connect, migrate
 
-VERSION = 2
+VERSION = 4
 """Of the rows: another one is filled anew."""
 BYTES_PER_RUN = 3_600
 """What a run and its share of all else takes on disk, indexes and a margin for sorts included."""
@@ -46,6 +49,11 @@ FILLING = MEASURED | {
     "autovacuum": "off",
 }
 """Settings while ledgers are filled: one that a crash spoils is filled anew."""
+
+
+def leaving(runs: int) -> int:
+    """Return how many runs of the oldest tenth are archived, and how many removed."""
+    return min(50_000, runs // 60)
 
 
 class LedgerServer:
@@ -83,16 +91,23 @@ class LedgerServer:
         """Return the URL of the ledger of a size, with the password in it."""
         return self._server.url(_name(runs))
 
-    async def provide(self, sizes: Sequence[int]) -> dict[int, Filled]:
+    def settings(self, runs: int) -> Settings:
+        """Return the settings of a store with one connection."""
+        return Settings(database=DatabaseSettings(url=SecretStr(self.url(runs)), pool_size=1))
+
+    async def provide(self, sizes: Sequence[int], *, spend: bool) -> dict[int, Filled]:
         """Fill the ledgers that are not there yet; return how that went.
 
         Args:
             sizes: Runs in each.
+            spend: Whether runs of the oldest tenth are to be removed: enough must be left.
 
         Raises:
             ConfigurationError: If the disk has not enough room.
         """
-        missing = [runs for runs in sizes if await asyncio.to_thread(self._stale, runs)]
+        missing = [
+            runs for runs in sizes if await asyncio.to_thread(self._stale, runs, spend=spend)
+        ]
         self._require_room(missing)
         filled = {}
         if missing:
@@ -132,10 +147,13 @@ class LedgerServer:
             ).fetchone()
         return found[0] if found else None
 
-    def _stale(self, runs: int) -> bool:
+    def _stale(self, runs: int, *, spend: bool) -> bool:
         """Return whether a ledger has to be filled: it is missing, unfinished or used up."""
         mark = (self._mark(runs) or "").split()
-        if len(mark) != 3 or mark[0] != str(VERSION) or int(mark[2]) > runs // 20:
+        if len(mark) != 3 or mark[0] != str(VERSION):
+            return True
+        if spend and int(mark[2]) + 2 * leaving(runs) > runs // 25:
+            say(f"of the ledger of {runs:,} runs too few old ones are left")
             return True
         say(f"the ledger of {runs:,} runs is there already")
         return False
@@ -162,6 +180,8 @@ class LedgerServer:
         await migrate.upgrade(self.url(runs))
         say(f"filling {runs:,} runs")
         filled = await asyncio.to_thread(fill, self.url(runs), population)
+        async with await connect(settings=self.settings(runs)) as store:
+            await write_definitions(store)
         say(f"  copied in {filled.copy_seconds:.0f} s, indexed in {filled.index_seconds:.0f} s")
         await asyncio.to_thread(self.mark, runs, population, 0)
         return filled

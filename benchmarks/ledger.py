@@ -22,19 +22,21 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
-from pydantic import SecretStr
 
 from benchmarks._ledger_calls import Call, Ledger, in_turns, prepare
+from benchmarks._ledger_fill import repeat_lately
 from benchmarks._ledger_plans import explain
 from benchmarks._ledger_report import outliers, show_facts, show_times, summary
-from benchmarks._ledger_server import MEASURED, LedgerServer
+from benchmarks._ledger_rows import SPAN
+from benchmarks._ledger_server import MEASURED, LedgerServer, leaving
 from benchmarks._ledger_sizes import sizes_of
+from benchmarks._ledger_throughput import throughput
 from benchmarks._support import headline, machine, say
 from flowkeep.errors import FlowkeepError
-from flowkeep.settings import DatabaseSettings, Settings
-from flowkeep.statestore import connect
+from flowkeep.statestore import Store, connect
 
 WARM_UP = 10
+LEAVING = ("archive", "retention")
 
 
 async def measure(sizes: list[int], calls: int, kept: Path | None, only: str) -> dict[str, Any]:
@@ -49,24 +51,41 @@ async def measure(sizes: list[int], calls: int, kept: Path | None, only: str) ->
     async with AsyncExitStack() as stack:
         folder = kept or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         server = await stack.enter_async_context(LedgerServer(folder).running())
-        filled = await server.provide(sizes)
+        spend = any(only in name for name in LEAVING)
+        filled = await server.provide(sizes, spend=spend)
         facts: dict[int, dict[str, Any]] = {runs: {} for runs in sizes}
         ledgers = {}
         for runs in sizes:
             population, _ = server.population(runs)
-            store = await connect(settings=_settings(server.url(runs)))
-            await stack.enter_async_context(store)
-            ledgers[runs] = Ledger(store, population)
             if runs in filled:
                 facts[runs]["fill: COPY, s"] = filled[runs].copy_seconds
                 facts[runs]["fill: indexes, s"] = filled[runs].index_seconds
             facts[runs] |= await asyncio.to_thread(sizes_of, server.url(runs))
+            await asyncio.to_thread(repeat_lately, server.url(runs), population)
+            store = await connect(settings=server.settings(runs))
+            await stack.enter_async_context(store)
+            ledgers[runs] = Ledger(store, population)
+            facts[runs]["all runs counted for statistics, s"] = await _counted(store)
         times, slow = await _times(ledgers, calls, only)
+        if spend:
+            for runs in sizes:
+                facts[runs] |= await _leave(server, runs, folder / "archive")
         return {"times": times, "plans": slow, "facts": facts}
 
 
-def _settings(url: str) -> Settings:
-    return Settings(database=DatabaseSettings(url=SecretStr(url), pool_size=1))
+async def _counted(store: Store) -> float:
+    began = time.monotonic()
+    await store.system.fold_rollups(rebuild=True)
+    return time.monotonic() - began
+
+
+async def _leave(server: LedgerServer, runs: int, folder: Path) -> dict[str, Any]:
+    """Archive and remove some of the oldest runs; return how fast that went."""
+    say(f"archiving and removing {leaving(runs):,} of {runs:,} runs each")
+    population, spent = server.population(runs)
+    before = population.since + SPAN / 10
+    await asyncio.to_thread(server.mark, runs, population, spent + 2 * leaving(runs))
+    return await throughput(server.url(runs), before, leaving(runs), folder / str(runs))
 
 
 async def _times(
