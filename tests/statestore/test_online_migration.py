@@ -43,6 +43,10 @@ WHERE NOT EXISTS (SELECT FROM flowkeep.run_label AS m WHERE m.tenant_id = r.tena
 INVALID = """
 SELECT count(*) FROM pg_index WHERE NOT indisvalid
 """
+END_BUILDS = """
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE query LIKE '%CREATE INDEX%' AND pid <> pg_backend_pid() AND datname = current_database()
+"""
 PROGRAM = """
 import asyncio, sys
 from flowkeep.statestore import migrate
@@ -143,12 +147,12 @@ async def test_an_interrupted_upgrade_is_finished(database_url: str) -> None:
         await eventually(invalid, timeout=60)
         process.kill()
         await process.wait()
-        # The server notices when it next writes to the killed client.
-        await scalar(
-            database_url,
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
-            "WHERE query LIKE 'CREATE INDEX%' AND pid <> pg_backend_pid()",
-        )
+
+        async def gone() -> None:
+            # The server would notice only when it next writes to the killed client.
+            assert not await scalar(database_url, END_BUILDS)
+
+        await eventually(gone, timeout=60)
         await holder.rollback()
     assert await migrate.current(database_url) == "0002"
     assert await scalar(database_url, INVALID) == 1

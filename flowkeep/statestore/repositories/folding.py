@@ -18,7 +18,13 @@ from typing import TypeVar
 
 from sqlalchemy.exc import DBAPIError
 
-from flowkeep.statestore.repositories.rollups import BUCKET_AT, pass_gate, recount, recount_archived
+from flowkeep.statestore.repositories.rollups import (
+    BUCKET_AT,
+    CHANGED,
+    pass_gate,
+    recount,
+    recount_archived,
+)
 from flowkeep.statestore.session import EngineScope, Scope, Session
 
 T = TypeVar("T")
@@ -67,13 +73,14 @@ UPDATE {schema}.run_rollup_mark SET folded_to = coalesce(:horizon, rebuild_from)
 """
 # The weight of a bucket is what it held when it was last counted, or what changed since.
 _CHANGED = f"""
+WITH recent AS MATERIALIZED ({CHANGED})
 SELECT changed.tenant_id, bucket_at, greatest(changed.runs, (
     SELECT sum(c.runs) FROM {{schema}}.run_rollup AS c
     WHERE c.tenant_id = changed.tenant_id AND c.bucket_at = changed.bucket_at AND NOT c.gone
 )) AS weight
 FROM (
     SELECT r.tenant_id, {BUCKET_AT} AS bucket_at, count(*) AS runs
-    FROM {{schema}}.run AS r WHERE r.updated_at >= :mark AND r.kind = 'run' GROUP BY 1, 2
+    FROM recent AS r WHERE r.kind = 'run' GROUP BY 1, 2
 ) AS changed ORDER BY 1, 2
 """
 _NEXT_TENANT = """

@@ -42,6 +42,12 @@ STEP_OF = "((d + (1::bigint << 47)) >> 48)"
 COUNT_OF = f"(d - ({STEP_OF} << 48))"
 """SQL: the count of an element `d` of `durations`."""
 
+# The kind is looked at later: with it, an index of another order would seem to fit.
+CHANGED = """
+SELECT tenant_id, kind, created_at FROM {schema}.run WHERE updated_at >= :mark
+"""
+"""SQL: runs that changed since the mark, of any kind; from `run_changed_ix`."""
+
 _COUNTED = """
 SELECT <key>, sum(n)::bigint AS runs,
        coalesce(array_agg((step << 48) + n ORDER BY step) FILTER (WHERE step IS NOT NULL), '{}')
@@ -54,7 +60,7 @@ FROM (
 ) AS stepped GROUP BY <key>
 """
 
-# Ranges are half open; the runs of one come from `run_by_tenant_ix`.
+# Ranges are half open; `OFFSET 0` keeps each a range of an index, however many there are.
 _RANGES = """
 unnest(CAST(:tenants AS text[]), CAST(:since AS timestamptz[]), CAST(:until AS timestamptz[]))
     AS range (tenant_id, since, until)
@@ -64,7 +70,7 @@ _IN_RANGES = f"""
     SELECT * FROM {{schema}}.<table> AS x
     WHERE x.tenant_id = range.tenant_id AND x.kind = 'run'
       AND x.created_at >= range.since AND x.created_at < range.until
-      AND x.id <> ALL (CAST(:without AS uuid[]))
+      AND x.id <> ALL (CAST(:without AS uuid[])) OFFSET 0
 ) AS r
 """
 _HELD, _ARCHIVED = (_IN_RANGES.replace("<table>", name) for name in ("run", "run_archive"))
@@ -102,9 +108,13 @@ def merged(elements: str) -> str:
 
 
 _CLEAR = f"""
-DELETE FROM {{schema}}.run_rollup AS c USING {_RANGES}
-WHERE c.tenant_id = range.tenant_id AND NOT c.gone
-  AND c.bucket_at >= range.since AND c.bucket_at < range.until
+DELETE FROM {{schema}}.run_rollup WHERE ctid = ANY (ARRAY(
+    SELECT found.ctid FROM {_RANGES} CROSS JOIN LATERAL (
+        SELECT c.ctid FROM {{schema}}.run_rollup AS c
+        WHERE c.tenant_id = range.tenant_id AND NOT c.gone
+          AND c.bucket_at >= range.since AND c.bucket_at < range.until OFFSET 0
+    ) AS found
+))
 """
 _FILL = f"""
 INSERT INTO {{schema}}.run_rollup ({KEY}, gone, runs, durations)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from flowkeep.contracts.status import RunStatus
 from flowkeep.statestore.repositories import folding, inputs, windows
-from flowkeep.statestore.repositories.rollups import BUCKET_AT
+from flowkeep.statestore.repositories.rollups import BUCKET_AT, CHANGED
 from flowkeep.statestore.session import Scope
 
 _FAR = datetime(9999, 12, 30, tzinfo=UTC)
@@ -16,13 +16,10 @@ _STATUSES = ", ".join(f"('{status.value}')" for status in RunStatus)
 # Whole buckets come from the rollup, except where a run changed since they were counted; those,
 # and what of the first bucket lies in the window, are counted in the index.
 _COUNT = f"""
-WITH changed AS MATERIALIZED (
-    SELECT r.tenant_id, r.created_at FROM {{schema}}.run AS r
-    WHERE r.updated_at >= :mark AND r.kind = 'run'
-),
+WITH changed AS MATERIALIZED ({CHANGED}),
 stale AS MATERIALIZED (
     SELECT DISTINCT {BUCKET_AT} AS bucket_at FROM changed AS r
-    WHERE r.tenant_id = :tenant AND r.created_at >= :first
+    WHERE r.tenant_id = :tenant AND r.kind = 'run' AND r.created_at >= :first
 ),
 ranges AS (
     SELECT CAST(:since AS timestamptz) AS since, CAST(:edge AS timestamptz) AS until
