@@ -20,6 +20,7 @@ from flowkeep.contracts import (
 )
 from flowkeep.errors import Forbidden, InvalidInput, NotFound
 from flowkeep.statestore import Store
+from tests.statestore.counting import foreign_statistics
 from tests.statestore.definitions import CANVAS, foreign_calls, stored
 from tests.statestore.leftovers import foreign_deletes
 from tests.statestore.records import OTHER, TENANT, at, attempt, new_id, new_run, ref_of, running
@@ -157,6 +158,7 @@ async def test_no_method_reaches_over_the_border(store: Store) -> None:
     known = calls(store, await store.runs.get(TENANT, run.id), task, "key", reference)
     known |= foreign_calls(store, definition, action, app)
     known |= foreign_deletes(store, run)
+    known |= foreign_statistics(store)
     public = {
         f"{noun}.{name}"
         for noun in (
@@ -168,6 +170,7 @@ async def test_no_method_reaches_over_the_border(store: Store) -> None:
             "actions",
             "apps",
             "retention",
+            "statistics",
         )
         for name, _ in inspect.getmembers(getattr(store, noun), inspect.iscoroutinefunction)
         if not name.startswith("_")
