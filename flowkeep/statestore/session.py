@@ -18,11 +18,12 @@ from flowkeep.statestore.translation import translated
 # A list's page is a range of an index in the index's own order. Where the planner expects few rows
 # it would rather gather and sort them; when it errs (a new owner, old statistics), that reads and
 # sorts all of a tenant's runs. With each page's own values it also knows which of two filters is
-# the rarer one.
+# the rarer one. Starting a parallel worker takes longer than the page.
 _RANGES_ONLY = """
 SELECT set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true),
     set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
-    set_config('plan_cache_mode', 'force_custom_plan', true)
+    set_config('plan_cache_mode', 'force_custom_plan', true),
+    set_config('max_parallel_workers_per_gather', '0', true)
 """
 
 
