@@ -20,8 +20,9 @@ test: $(INSTALLED) ## run the tests on real servers
 	@$(BIN)/python -m pytest $(ARGS)
 
 test-faults: $(INSTALLED) ## the long form of the fault tests: more kills, more random changes
-	@MUTATION_SEEDS=20 $(BIN)/python -m pytest --fault-points 10 \
-		tests/extraction/test_kills.py tests/extraction/test_mutations.py $(ARGS)
+	@MUTATION_SEEDS=20 MODEL_EXAMPLES=300 $(BIN)/python -m pytest --fault-points 10 \
+		tests/extraction/test_kills.py tests/extraction/test_mutations.py \
+		tests/statestore/test_model.py $(ARGS)
 	@$(BIN)/python -m pytest --fault-points 20 \
 		tests/statestore/archive/test_archive_crash.py $(ARGS)
 
