@@ -66,7 +66,8 @@ class BundleCheck(Record):
     Attributes:
         bundle: The bundle, `verified` from now on unless it is further already.
         runs: Runs in it.
-        changed: Runs that changed since they were published; `delete` will keep them.
+        changed: Runs at another revision than when they were published; `delete`, which compares
+            all their rows, will keep them and may keep more.
         gone: Runs that have left the tables: archived already, or deleted.
     """
 

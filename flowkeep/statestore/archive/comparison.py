@@ -1,7 +1,5 @@
 """A bundle's runs against the ledger's rows of now."""
 
-# ruff: noqa: S608 - only constants of ours are put into statements
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,14 +13,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 # One row per run of a batch. A run that is not there has neither seal nor blocker.
-_COMPARE = f"""
+_COMPARE = """
 SELECT b.id, b.family, r.id IS NULL AS gone,
-    coalesce(r.tenant_id = :tenant AND b.seal = {SEAL.replace("$run", "r")}, false) AS same,
-    {{free}} AS free
-FROM unnest(CAST(:ids AS uuid[]), CAST(:families AS uuid[]), CAST(:seals AS bigint[]))
-    AS b(id, family, seal)
-LEFT JOIN {{schema}}.run AS r ON r.id = b.id
+    coalesce(r.tenant_id = :tenant AND {same}, false) AS same, {free} AS free
+FROM unnest(CAST(:ids AS uuid[]), CAST(:families AS uuid[]), CAST(:revisions AS bigint[]),
+    CAST(:seals AS bigint[])) AS b(id, family, revision, seal)
+LEFT JOIN {schema}.run AS r ON r.id = b.id
 """
+_SAME_REVISION = "b.revision = r.revision"
+_SAME_ROWS = f"b.seal = {SEAL.replace('$run', 'r')}"
 # A chunk that appeared after publishing is not in the bundle, so its run stays with it.
 _FREE = f"""({ENDED} AND NOT {HELD} AND NOT EXISTS (
     SELECT FROM {{schema}}.run AS c WHERE c.parent_run_id = r.id AND c.kind = 'chunk'
@@ -40,11 +39,13 @@ class Batch:
     Attributes:
         ids: The runs.
         families: For each run the run it goes with: itself, or a chunk's parent.
-        seals: For each run its seal when it was published.
+        revisions: For each run its revision when it was published.
+        seals: For each run its seal then.
     """
 
     ids: Sequence[str]
     families: Sequence[str]
+    revisions: Sequence[int]
     seals: Sequence[int]
 
     @property
@@ -53,6 +54,7 @@ class Batch:
         return {
             "ids": f"{{{','.join(self.ids)}}}",
             "families": f"{{{','.join(self.families)}}}",
+            "revisions": f"{{{','.join(map(str, self.revisions))}}}",
             "seals": f"{{{','.join(map(str, self.seals))}}}",
         }
 
@@ -76,7 +78,7 @@ def batches(members: "pa.Table", size: int) -> Iterator[Batch]:
     """Yield the runs of a bundle, about `size` at a time, families whole.
 
     Args:
-        members: Columns id, family and seal.
+        members: Columns id, family, revision and seal.
         size: Runs per batch; more only where one family has more.
     """
     ordered = members.sort_by([("family", "ascending"), ("id", "ascending")])
@@ -88,7 +90,10 @@ def batches(members: "pa.Table", size: int) -> Iterator[Batch]:
             end += 1
         rows = ordered.slice(start, end - start)
         yield Batch(
-            rows.column("id").to_pylist(), families[start:end], rows.column("seal").to_pylist()
+            rows.column("id").to_pylist(),
+            families[start:end],
+            rows.column("revision").to_pylist(),
+            rows.column("seal").to_pylist(),
         )
         start = end
 
@@ -100,20 +105,22 @@ async def compare(session: Session, tenant_id: str, batch: Batch, *, lock: bool)
         session: Where to read; a transaction if they are locked.
         tenant_id: Whose runs they must be.
         batch: The runs.
-        lock: Lock their rows first, and ask as well whether anything holds them.
+        lock: Lock their rows first, compare all rows by their seal instead of the revision
+            alone, and ask as well whether anything holds them.
     """
     bound = batch.bound
     if lock:
         # A statement of its own: the next one sees what writers did who held the locks before.
         await session.execute(_LOCK, {"ids": bound["ids"]})
-    statement = _COMPARE.replace("{free}", _FREE if lock else "true")
+    same, free = (_SAME_ROWS, _FREE) if lock else (_SAME_REVISION, "true")
+    statement = _COMPARE.replace("{same}", same).replace("{free}", free)
     found = (await session.execute(statement, {**bound, "tenant": tenant_id})).all()
     blocked = {row.family for row in found if not row.gone and not (row.same and row.free)}
-    same: list[UUID] = []
+    unchanged: list[UUID] = []
     gone: list[UUID] = []
     for row in found:
         if row.gone:
             gone.append(row.id)
         elif row.family not in blocked:
-            same.append(row.id)
-    return Compared(same, len(found) - len(same) - len(gone), gone)
+            unchanged.append(row.id)
+    return Compared(unchanged, len(found) - len(unchanged) - len(gone), gone)

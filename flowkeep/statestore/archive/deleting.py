@@ -2,11 +2,14 @@
 
 # ruff: noqa: S608 - only constants of ours are put into statements
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from uuid import UUID
+
+from sqlalchemy import QueuePool
 
 from flowkeep.contracts.archive import Bundle, BundleDeletion, BundleStatus
 from flowkeep.errors import Conflict
@@ -21,6 +24,7 @@ from flowkeep.storage import Storage
 
 _RUNS = 1000
 """Runs that one transaction moves."""
+_WORKERS = 2
 OF_RUN = tuple(
     column.name for column in run_archive.c if column.name not in ("bundle_id", "archived_at")
 )
@@ -53,6 +57,10 @@ class _Tally:
     kept: int = 0
     gone: int = 0
 
+    def add(self, other: "_Tally") -> None:
+        for name, number in vars(other).items():
+            setattr(self, name, getattr(self, name) + number)
+
 
 async def delete(
     scope: EngineScope,
@@ -76,10 +84,7 @@ async def delete(
     async with scope.write() as session:
         bundle = await bundles.move(session, bundle, BundleStatus.DELETING)
     tally = _Tally()
-    for batch in batches(members, _RUNS):
-        async with scope.write() as session:
-            await _move(session, bundle, batch, tally)
-        on_batch(tally.archived)
+    await _move_all(scope, bundle, batches(members, _RUNS), tally, on_batch)
     async with scope.write() as session:
         # What was kept may be published again.
         await session.execute(
@@ -89,24 +94,52 @@ async def delete(
     return BundleDeletion(bundle=bundle, **vars(tally))
 
 
-async def _move(session: Session, bundle: Bundle, batch: Batch, tally: _Tally) -> None:
+def _connections(scope: EngineScope) -> int:
+    pool = scope.engine().pool
+    return pool.size() if isinstance(pool, QueuePool) else 1
+
+
+async def _move_all(
+    scope: EngineScope,
+    bundle: Bundle,
+    waiting: Iterator[Batch],
+    tally: _Tally,
+    on_batch: Callable[[int], None],
+) -> None:
+    """Move all batches, two at a time where there are connections for it."""
+
+    async def work() -> None:
+        for batch in waiting:
+            async with scope.write() as session:
+                moved = await _move(session, bundle, batch)
+            tally.add(moved)
+            on_batch(tally.archived)
+
+    workers = [asyncio.create_task(work()) for _ in range(min(_WORKERS, _connections(scope)))]
+    try:
+        await asyncio.gather(*workers)
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+
+
+async def _move(session: Session, bundle: Bundle, batch: Batch) -> _Tally:
     """Move the runs of a batch that are still what was published."""
     await holds.pass_gate(session, bundle.tenant_id, alone=False)
     await _still_deleting(session, bundle)
     found = await compare(session, bundle.tenant_id, batch, lock=True)
+    moved = _Tally(archived=len(found.same), kept=found.kept)
     if found.gone:
         bound = _bound(bundle, found.gone)
-        before = int((await session.execute(_BEFORE, bound)).scalar_one())
-        tally.before += before
-        tally.gone += len(found.gone) - before
-    tally.kept += found.kept
-    if not found.same:
-        return
-    bound = _bound(bundle, found.same)
-    for statement in (_LINES, _LABELS, _DONE):
-        await session.execute(statement, bound)
-    await remove(session, bundle.tenant_id, found.same)
-    tally.archived += len(found.same)
+        moved.before = int((await session.execute(_BEFORE, bound)).scalar_one())
+        moved.gone = len(found.gone) - moved.before
+    if found.same:
+        bound = _bound(bundle, found.same)
+        for statement in (_LINES, _LABELS, _DONE):
+            await session.execute(statement, bound)
+        await remove(session, bundle.tenant_id, found.same)
+    return moved
 
 
 async def _still_deleting(session: Session, bundle: Bundle) -> None:

@@ -73,8 +73,8 @@ class ArchiveRepository(Protocol):
     async def verify(self, tenant_id: str, bundle_id: UUID) -> BundleCheck:
         """Read all objects of a bundle back and compare it with the ledger.
 
-        A published bundle is `verified` afterwards. Runs that changed or went since publishing
-        are counted; they are no error, `delete` leaves them alone.
+        A published bundle is `verified` afterwards. Runs that have another revision than when
+        they were published, or went, are counted; they are no error, `delete` leaves them alone.
 
         Raises:
             NotFound: If there is no such bundle.

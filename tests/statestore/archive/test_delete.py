@@ -141,7 +141,7 @@ async def test_what_was_kept_is_published_again(store: Store) -> None:
     """A changed run goes into the next bundle."""
     run = await ended(store)
     bundle = await verified(store)
-    await event(store, run)
+    await corrected(store, run)
     check = await store.archive.verify(TENANT, bundle.id)
     assert (check.runs, check.changed, check.gone) == (1, 1, 0)
     assert (await store.archive.delete(TENANT, bundle.id)).kept == 1

@@ -286,9 +286,7 @@ NEW_TABLES = [
         updated_at TIMESTAMP WITH TIME ZONE NOT NULL,
         bundle_id UUID NOT NULL,
         archived_at TIMESTAMP WITH TIME ZONE NOT NULL,
-        CONSTRAINT run_archive_pk PRIMARY KEY (id),
-    CONSTRAINT run_archive_bundle_id_fk FOREIGN KEY(bundle_id) REFERENCES archive_bundle
-        (id)
+        CONSTRAINT run_archive_pk PRIMARY KEY (id)
     )
     """,
     """
