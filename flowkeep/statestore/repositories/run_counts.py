@@ -75,6 +75,8 @@ class RunCounts:
             mark = (await folding.read_mark(session)).folded_to
             since = now - span
             first = windows.bucket(since + windows.BUCKET - timedelta(microseconds=1))
+            if first > now:  # no whole bucket: what changed does not matter
+                mark = None
             found = await session.execute(
                 _OF_TENANT if app_id is None else _OF_APP,
                 {
