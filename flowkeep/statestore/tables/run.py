@@ -5,7 +5,6 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    ForeignKey,
     Identity,
     Index,
     Integer,
@@ -121,7 +120,7 @@ run_segment = Table(
     metadata,
     text("namespace"),
     text("temporal_run_id"),
-    Column("run_id", Uuid, ForeignKey("run.id"), nullable=False),
+    Column("run_id", Uuid, nullable=False),
     text("tenant_id"),
     Column("seq", BigInteger, Identity(always=True), nullable=False),
     text("kind"),
@@ -136,9 +135,8 @@ run_segment = Table(
 )
 Index("run_segment_by_run_ix", run_segment.c.run_id, run_segment.c.seq)
 
-# Like attempts, events and pauses are written by who holds the run's lock, so no key needs to be
-# checked for each of them, nor four tables for each run that is removed. Segments are adopted
-# before the run is locked: theirs stays.
+# Like attempts, segments, events and pauses are written by who holds the run's lock, so no key is
+# checked for each of them, nor are four tables for each run that is removed.
 run_event = Table(
     "run_event",
     metadata,

@@ -15,6 +15,7 @@ CHANGES = [
     "ALTER TABLE payload_ref DROP CONSTRAINT IF EXISTS payload_ref_run_id_fk",
     "ALTER TABLE run_event DROP CONSTRAINT IF EXISTS run_event_run_id_fk",
     "ALTER TABLE run_pause DROP CONSTRAINT IF EXISTS run_pause_run_id_fk",
+    "ALTER TABLE run_segment DROP CONSTRAINT IF EXISTS run_segment_run_id_fk",
     "ALTER TABLE secret ADD COLUMN IF NOT EXISTS run_scoped BOOLEAN DEFAULT false NOT NULL",
     # Its name goes to an index with other columns.
     """
