@@ -45,9 +45,9 @@ INSERT INTO flowkeep.action (id, tenant_id, ref, label, param_schema, out_schema
 VALUES (:action, :tenant, 'ref', 'Label', '{}', '{}', :definition, now(), now());
 INSERT INTO flowkeep.retention_policy (id, tenant_id, days, created_at, updated_at)
 VALUES (:policy, :tenant, 30, now(), now());
-INSERT INTO flowkeep.run_rollup (tenant_id, bucket_at, app_id, definition_id, workflow_type,
-    status, gone, runs, durations)
-VALUES (:tenant, now(), '', :definition, 'Extract', 'succeeded', true, 1, '{}');
+INSERT INTO flowkeep.run_rollup (tenant_id, grain, bucket_at, app_id, definition_id,
+    workflow_type, status, gone, runs, durations)
+VALUES (:tenant, 'each', now(), '', :definition, 'Extract', 'succeeded', true, 1, '{}');
 INSERT INTO flowkeep.archive_bundle (id, tenant_id, month, shard, url, prefix, status, created_at)
 VALUES (:bundle, :tenant, '2026-01-01', 0, :url, :tenant || '/2026-01/x', 'archived', now());
 INSERT INTO flowkeep.archive_pending (run_id, bundle_id) VALUES (:pending, :bundle);

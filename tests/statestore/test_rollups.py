@@ -18,10 +18,12 @@ Key = tuple[str, str, str]
 """Tenant, app, status."""
 
 TOTALS = f"""
-SELECT tenant_id, app_id, status, sum(runs)::bigint, coalesce(sum((
-    SELECT sum({rollups.COUNT_OF}) FROM unnest(durations) AS d)), 0)::bigint
-FROM {{schema}}.run_rollup GROUP BY 1, 2, 3 HAVING sum(runs) <> 0
+SELECT tenant_id, app_id, status, sum(runs)::bigint AS runs, coalesce(sum((
+    SELECT sum({rollups.COUNT_OF}) FROM unnest(durations) AS d)), 0)::bigint AS ended
+FROM {{schema}}.run_rollup WHERE grain = :grain GROUP BY 1, 2, 3 HAVING sum(runs) <> 0
+ORDER BY 1, 2, 3
 """
+WHOLE = "SELECT tenant_id, '', status, sum(runs), sum(ended) FROM ({}) AS apps GROUP BY 1, 3"
 INSERT = """
 INSERT INTO {schema}.run (id, tenant_id, app_id, namespace, workflow_id, workflow_type, task_queue,
     start_options, kind, labels, triggered_from, status, state, source, created_at, updated_at)
@@ -43,7 +45,11 @@ async def execute(store: Store, statement: str, **values: Any) -> Any:
 async def totals(store: Store) -> tuple[Counter[Key], Counter[Key]]:
     """Return runs and ended runs as the rollups have them."""
     async with store._scope.read() as session:
-        rows = (await session.execute(TOTALS)).all()
+        rows = (await session.execute(TOTALS, {"grain": "app"})).all()
+        assert (await session.execute(TOTALS, {"grain": "each"})).all() == rows
+        whole = (await session.execute(TOTALS, {"grain": "all"})).all()
+        summed = await session.execute(WHOLE.format(TOTALS), {"grain": "app"})
+        assert sorted(whole) == sorted(tuple(row) for row in summed)
     runs = Counter({(t, a, s): int(n) for t, a, s, n, _ in rows})
     return runs, Counter({(t, a, s): int(m) for t, a, s, _, m in rows if m})
 

@@ -57,15 +57,22 @@ class Chosen:
             given[name] = known(value, name)
         return cls(*windows.period(since, until), given)
 
-    @property
-    def where(self) -> str:
-        """SQL: the condition on a row `c`, without the period."""
-        return "".join(f" AND c.{name} = :{name}" for name in self.values)
+    def where(self, *keys: str) -> str:
+        """Return the SQL condition on a row `c`, without the period.
 
-    @property
-    def within(self) -> str:
-        """SQL: the condition on a row `c`."""
-        return f"c.bucket_at >= :since AND c.bucket_at < :until{self.where}"
+        Args:
+            *keys: Columns whose values are to be told apart.
+        """
+        told = {*self.values, *keys} - {"tenant_id"}
+        grain = "all" if not told else "app" if told == {"app_id"} else "each"
+        # A literal, so that every plan knows how few rows it means.
+        return f" AND c.grain = '{grain}'" + "".join(
+            f" AND c.{name} = :{name}" for name in self.values
+        )
+
+    def within(self, *keys: str) -> str:
+        """Return the SQL condition on a row `c`; see `where`."""
+        return f"c.bucket_at >= :since AND c.bucket_at < :until{self.where(*keys)}"
 
     @property
     def bound(self) -> dict[str, Any]:
@@ -107,7 +114,7 @@ async def per_day(scope: Scope, chosen: Chosen, time_zone: str) -> Figures[Seque
     FROM unnest(CAST(:days AS date[]), CAST(:begins AS timestamptz[]), CAST(:ends AS timestamptz[]))
         AS d (day, begin_at, end_at)
     JOIN {{schema}}.run_rollup AS c
-        ON c.bucket_at >= d.begin_at AND c.bucket_at < d.end_at{chosen.where}
+        ON c.bucket_at >= d.begin_at AND c.bucket_at < d.end_at{chosen.where()}
     GROUP BY 1, 2
     """
     day, begins, ends = (list(part) for part in zip(*days, strict=True))
@@ -124,7 +131,7 @@ async def durations(scope: Scope, chosen: Chosen) -> Figures[Durations]:
     statement = f"""
     SELECT {STEP_OF} AS step, sum({COUNT_OF})::bigint AS runs
     FROM {{schema}}.run_rollup AS c CROSS JOIN LATERAL unnest(c.durations) AS d
-    WHERE {chosen.within} GROUP BY 1 HAVING sum({COUNT_OF}) > 0 ORDER BY 1
+    WHERE {chosen.within()} GROUP BY 1 HAVING sum({COUNT_OF}) > 0 ORDER BY 1
     """
     rows, as_of = await _ask(scope, statement, chosen.bound)
     return Figures(histogram.summary([(row["step"], row["runs"]) for row in rows]), as_of)
@@ -139,7 +146,7 @@ async def most_executed(
         raise InvalidInput(f"by is {by!r}", hint="use definition or workflow_type")
     cells = f"""
     SELECT c.{key}, c.status, sum(c.runs)::bigint AS n FROM {{schema}}.run_rollup AS c
-    WHERE {chosen.within} AND c.definition_id <> :nobody GROUP BY 1, 2
+    WHERE {chosen.within(key)} AND c.definition_id <> :nobody GROUP BY 1, 2
     """
     values = {**chosen.bound, "limit": inputs.page_limit(limit), "nobody": NO_DEFINITION}
     if key != "definition_id":
@@ -166,7 +173,8 @@ async def usage(
     WITH used AS MATERIALIZED (
         SELECT c.definition_id, c.status, sum(c.runs)::bigint AS n
         FROM {{schema}}.run_rollup AS c
-        WHERE {chosen.within} AND c.definition_id <> :nobody GROUP BY 1, 2 HAVING sum(c.runs) > 0
+        WHERE {chosen.within("definition_id")} AND c.definition_id <> :nobody
+        GROUP BY 1, 2 HAVING sum(c.runs) > 0
     ),
     parts AS MATERIALIZED (
         SELECT DISTINCT definition_id, {parts}
@@ -190,7 +198,7 @@ async def per_tenant(
     """Return a page of tenants with runs, by tenant."""
     cells = f"""
     SELECT c.tenant_id, c.status, sum(c.runs)::bigint AS n FROM {{schema}}.run_rollup AS c
-    WHERE {chosen.within} AND c.tenant_id > :after GROUP BY 1, 2
+    WHERE {chosen.within()} AND c.tenant_id > :after GROUP BY 1, 2
     """
     values = {**chosen.bound, "limit": limit + 1, "after": after}
     rows, as_of = await _ask(scope, _counts(cells, "tenant_id", "tenant_id"), values)

@@ -76,7 +76,8 @@ _CHANGED = f"""
 WITH recent AS MATERIALIZED ({CHANGED})
 SELECT changed.tenant_id, bucket_at, greatest(changed.runs, (
     SELECT sum(c.runs) FROM {{schema}}.run_rollup AS c
-    WHERE c.tenant_id = changed.tenant_id AND c.bucket_at = changed.bucket_at AND NOT c.gone
+    WHERE c.tenant_id = changed.tenant_id AND c.bucket_at = changed.bucket_at AND c.grain = 'all'
+      AND NOT c.gone
 )) AS weight
 FROM (
     SELECT r.tenant_id, {BUCKET_AT} AS bucket_at, count(*) AS runs

@@ -20,7 +20,7 @@ from flowkeep.statestore.session import Session
 STEPS_PER_OCTAVE = 16
 """How fine durations are told apart: a step ends 4.4 % above its beginning."""
 
-KEY = "tenant_id, bucket_at, app_id, definition_id, workflow_type, status"
+KEY = "tenant_id, grain, bucket_at, app_id, definition_id, workflow_type, status"
 _FULL_KEY = (*KEY.split(", "), "gone")
 NO_DEFINITION = UUID(int=0)
 
@@ -48,15 +48,24 @@ SELECT tenant_id, kind, created_at FROM {schema}.run WHERE updated_at >= :mark
 """
 """SQL: runs that changed since the mark, of any kind; from `run_changed_ix`."""
 
+_GRAINS = "(VALUES ('all'), ('app'), ('each')) AS g (grain)"
+
 _COUNTED = """
 SELECT <key>, sum(n)::bigint AS runs,
        coalesce(array_agg((step << 48) + n ORDER BY step) FILTER (WHERE step IS NOT NULL), '{}')
            AS durations
 FROM (
-    SELECT r.tenant_id, <bucket_at> AS bucket_at, coalesce(r.app_id, '') AS app_id,
-           coalesce(r.definition_id, <none>) AS definition_id, r.workflow_type, r.status,
-           <step> AS step, <sign> * count(*) AS n
-    FROM <runs> GROUP BY 1, 2, 3, 4, 5, 6, 7
+    SELECT tenant_id, grain, bucket_at, CASE grain WHEN 'all' THEN '' ELSE app_id END AS app_id,
+           CASE grain WHEN 'each' THEN definition_id ELSE <none> END AS definition_id,
+           CASE grain WHEN 'each' THEN workflow_type ELSE '' END AS workflow_type,
+           status, step, sum(n)::bigint AS n
+    FROM (
+        SELECT r.tenant_id, <bucket_at> AS bucket_at, coalesce(r.app_id, '') AS app_id,
+               coalesce(r.definition_id, <none>) AS definition_id, r.workflow_type, r.status,
+               <step> AS step, <sign> * count(*) AS n
+        FROM <runs> GROUP BY 1, 2, 3, 4, 5, 6, 7
+    ) AS counted CROSS JOIN <grains>
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
 ) AS stepped GROUP BY <key>
 """
 
@@ -90,6 +99,7 @@ def counted(runs: str, sign: str = "1") -> str:
         "<step>": _STEP,
         "<bucket_at>": BUCKET_AT,
         "<none>": f"'{NO_DEFINITION}'::uuid",
+        "<grains>": _GRAINS,
     }
     statement = _COUNTED
     for mark, text in parts.items():
@@ -109,9 +119,9 @@ def merged(elements: str) -> str:
 
 _CLEAR = f"""
 DELETE FROM {{schema}}.run_rollup WHERE ctid = ANY (ARRAY(
-    SELECT found.ctid FROM {_RANGES} CROSS JOIN LATERAL (
+    SELECT found.ctid FROM {_RANGES} CROSS JOIN {_GRAINS} CROSS JOIN LATERAL (
         SELECT c.ctid FROM {{schema}}.run_rollup AS c
-        WHERE c.tenant_id = range.tenant_id AND NOT c.gone
+        WHERE c.tenant_id = range.tenant_id AND c.grain = g.grain AND NOT c.gone
           AND c.bucket_at >= range.since AND c.bucket_at < range.until OFFSET 0
     ) AS found
 ))

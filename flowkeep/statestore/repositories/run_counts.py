@@ -28,7 +28,7 @@ ranges AS (
 )
 SELECT status, sum(n)::bigint AS runs FROM (
     SELECT c.status, c.runs AS n FROM {{schema}}.run_rollup AS c
-    WHERE c.tenant_id = :tenant AND c.bucket_at >= :first <c.app>
+    WHERE c.tenant_id = :tenant AND c.bucket_at >= :first AND c.grain = <grain> <c.app>
       AND (c.gone OR (:folded AND NOT EXISTS (
           SELECT FROM stale WHERE stale.bucket_at = c.bucket_at)))
     UNION ALL
@@ -45,7 +45,7 @@ SELECT status, sum(n)::bigint AS runs FROM (
     ) FROM (VALUES {_STATUSES}) AS s (status)
 ) AS parts GROUP BY status
 """
-_OF_TENANT, _OF_APP = _COUNT, _COUNT
+_OF_TENANT, _OF_APP = _COUNT.replace("<grain>", "'all'"), _COUNT.replace("<grain>", "'app'")
 for _table in "cra":
     _OF_TENANT = _OF_TENANT.replace(f"<{_table}.app>", "")
     _OF_APP = _OF_APP.replace(f"<{_table}.app>", f"AND {_table}.app_id = :app")

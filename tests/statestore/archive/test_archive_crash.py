@@ -101,6 +101,8 @@ async def test_a_kill_loses_nothing(
     assert await contents(store, run_ids) == before
     for again in STEPS[:3]:
         await step(store, again)
+    for bundle in await store.archive.list(TENANT, status=BundleStatus.RESTORING):
+        await store.archive.restore(TENANT, bundle.id)
     places = await where(store)
     assert set(places) == set(run_ids)
     assert set(places.values()) <= {"table", "archived"}

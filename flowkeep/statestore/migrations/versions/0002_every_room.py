@@ -154,6 +154,7 @@ NEW_TABLES = [
     """
     CREATE TABLE run_rollup (
         tenant_id TEXT NOT NULL,
+        grain TEXT NOT NULL,
         bucket_at TIMESTAMP WITH TIME ZONE NOT NULL,
         app_id TEXT NOT NULL,
         definition_id UUID NOT NULL,
@@ -162,11 +163,11 @@ NEW_TABLES = [
         gone BOOLEAN NOT NULL,
         runs BIGINT NOT NULL,
         durations BIGINT[] NOT NULL,
-    CONSTRAINT run_rollup_pk PRIMARY KEY (tenant_id, bucket_at, app_id, definition_id,
-        workflow_type, status, gone)
+    CONSTRAINT run_rollup_pk PRIMARY KEY (tenant_id, grain, bucket_at, app_id,
+        definition_id, workflow_type, status, gone)
     )
     """,
-    "CREATE INDEX run_rollup_by_time_ix ON run_rollup (bucket_at)",
+    "CREATE INDEX run_rollup_by_time_ix ON run_rollup (grain, bucket_at)",
     """
     CREATE TABLE run_rollup_mark (
         id SMALLINT DEFAULT 1 NOT NULL,
