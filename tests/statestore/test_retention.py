@@ -261,6 +261,20 @@ async def test_a_killed_apply_leaves_nothing_half_deleted(store: Store, ledger_u
     assert not await orphans(store)
 
 
+async def test_applying_adds_up_what_is_counted(store: Store) -> None:
+    """After an apply no execution of the tenant waits to be added, and the rollups are complete."""
+    definition = await defined(store)
+    await aged(store, 1, definition_id=definition)
+    await store.retention.apply(TENANT)
+    async with store._scope.read() as session:
+        waiting = await session.execute("SELECT count(*) FROM {schema}.definition_execution")
+        counted = await session.execute(
+            "SELECT sum(runs) FROM {schema}.run_rollup WHERE grain = 'all'"
+        )
+        assert (waiting.scalar_one(), int(counted.scalar_one())) == (0, 1)
+    assert (await store.definitions.get(TENANT, definition)).execution_count == 1
+
+
 async def test_expired_runs_come_oldest_first(store: Store) -> None:
     """An expired batch holds ended runs older than the date, oldest first, at most so many."""
     runs = [await aged(store, days) for days in (50, 40, 30, 1)]
