@@ -104,8 +104,7 @@ class _Files:
 
     def values(self, hashes: list[bytes], _stop: threading.Event) -> list[dict[str, Any]]:
         """Return the rows of some big values."""
-        found: list[dict[str, Any]] = self.rows(PAYLOADS, hashes).to_pylist()
-        return found
+        return list(self.rows(PAYLOADS, hashes).to_pylist())
 
     def close(self) -> None:
         """Remove the local files."""
@@ -199,9 +198,9 @@ async def _bring_back(
         raise Conflict(f"bundle {bundle.id} was removed while its runs were being restored")
     bound = {"ids": batch.bound["ids"], "bundle": bundle.id, "tenant": bundle.tenant_id}
     lines: list[UUID] = list((await session.execute(_LINES, bound)).scalars())
-    if not lines:
-        return 0
     ids = [str(run_id) for run_id in lines]
+    if not ids:
+        return 0
     tables = await in_thread(partial(_read, files, ids, hold))
     await _copy(session, tables)
     await _payloads(session, bundle.tenant_id, tables, files)
