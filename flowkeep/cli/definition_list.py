@@ -39,8 +39,9 @@ def list_definitions(
 ) -> None:
     """List definitions, newest first."""
     if most_executed:
-        others = [name for name, value in filters.items() if value and name != "app_id"]
-        if others or after is not None:
+        # A switch that is off is a filter, too: `--disabled`, but not the absence of `--shared`.
+        others = {**filters, "app_id": None, "include_shared": filters["include_shared"] or None}
+        if any(value is not None for value in others.values()) or after is not None:
             raise click.UsageError("--most-executed goes with --app and --limit alone")
         invocation.run(_most_executed(invocation, limit, filters["app_id"]))
     else:

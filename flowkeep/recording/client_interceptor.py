@@ -7,7 +7,7 @@ import uuid_utils.compat as uuids
 from temporalio import client
 
 from flowkeep.contracts.identity import HEADER, Identity
-from flowkeep.recording.identity import header_payload, with_header
+from flowkeep.recording.identity import header_payload, read_header, with_header
 
 
 class ClientOutbound(client.OutboundInterceptor):
@@ -43,7 +43,7 @@ class ClientOutbound(client.OutboundInterceptor):
         return await super().create_schedule(input)
 
     async def update_schedule(self, input: client.UpdateScheduleInput) -> None:
-        """Add identity to a schedule whose action was replaced."""
+        """Add identity to a schedule whose action was replaced, or starts another type now."""
         updater = input.updater
 
         async def update(current: client.ScheduleUpdateInput) -> client.ScheduleUpdate | None:
@@ -70,9 +70,15 @@ def _identify(schedule: client.Schedule) -> None:
     action = schedule.action
     if not isinstance(action, client.ScheduleActionStartWorkflow):
         return
-    if HEADER in (action.headers or {}):  # as it was read from the server
-        return
-    identity = _scheduled(action)
+    known = read_header(action.headers or {})  # as it was read from the server
+    if known is None:
+        identity = _scheduled(action)
+    else:
+        identity = Identity.from_header(known)
+        name = _type_of(action)
+        if name is None or name == identity.origin_type:
+            return
+        identity = identity.evolve(origin_type=name)
     action.headers = with_header(action.headers or {}, header_payload(identity))
     action.memo = {**(action.memo or {}), HEADER: identity.to_header()}
 
@@ -80,7 +86,12 @@ def _identify(schedule: client.Schedule) -> None:
 def _scheduled(action: client.ScheduleActionStartWorkflow) -> Identity:
     given = (action.memo or {}).get(HEADER)
     base = Identity.from_header(given) if isinstance(given, dict) else Identity()
-    name = action.workflow if isinstance(action.workflow, str) else None
     return base.evolve(
-        run_id=None, origin_type=name, triggered_from=base.triggered_from or "schedule"
+        run_id=None,
+        origin_type=_type_of(action),
+        triggered_from=base.triggered_from or "schedule",
     )
+
+
+def _type_of(action: client.ScheduleActionStartWorkflow) -> str | None:
+    return action.workflow if isinstance(action.workflow, str) else None

@@ -64,8 +64,9 @@ async def test_list_filters_and_pages(store: Store, ask: Ask, call: Call) -> Non
     assert told.exit_code == 0
     assert "three" in told.stdout
     assert f"--after {two.id}" in told.stderr
-    wrong = await call("definition", "list", "--most-executed", "--tag", "t")
-    assert wrong.exit_code == USAGE
+    for other in (["--tag", "t"], ["--disabled"], ["--no-draft"], ["--shared"]):
+        wrong = await call("definition", "list", "--most-executed", *other)
+        assert wrong.exit_code == USAGE
     assert "No definitions." in (await call("definition", "list", "--tag", "gone")).stderr
 
 

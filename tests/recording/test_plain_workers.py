@@ -303,7 +303,7 @@ async def test_schedule_firings_are_runs_of_their_own(
 async def test_a_schedule_keeps_its_identity_when_it_is_updated(
     recorded: Client, task_queue: str
 ) -> None:
-    """An update leaves the header of an action alone, and gives one to an action that is new."""
+    """An update leaves an action's header alone, but for another type; a new action gets one."""
 
     def action(name: str, memo: dict[str, Any] | None = None) -> ScheduleActionStartWorkflow:
         return ScheduleActionStartWorkflow(
@@ -330,6 +330,12 @@ async def test_a_schedule_keeps_its_identity_when_it_is_updated(
         current.description.schedule.state.paused = True
         return ScheduleUpdate(current.description.schedule)
 
+    def retarget(current: ScheduleUpdateInput) -> ScheduleUpdate:
+        found = current.description.schedule.action
+        assert isinstance(found, ScheduleActionStartWorkflow)
+        found.workflow = "Other"
+        return ScheduleUpdate(current.description.schedule)
+
     async def replace(current: ScheduleUpdateInput) -> ScheduleUpdate:
         current.description.schedule.action = action("Eve", {HEADER: {"tenant_id": "rival"}})
         return ScheduleUpdate(current.description.schedule)
@@ -340,6 +346,8 @@ async def test_a_schedule_keeps_its_identity_when_it_is_updated(
         assert (before.tenant_id, before.app_id, before.origin_type) == ("acme", "app", "Plain")
         await schedule.update(pause)
         assert await identity() == before
+        await schedule.update(retarget)
+        assert await identity() == before.evolve(origin_type="Other")
         await schedule.update(replace)
         assert await identity() == before.evolve(tenant_id="rival", app_id=None)
     finally:

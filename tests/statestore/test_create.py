@@ -40,8 +40,8 @@ async def test_create_writes_run_arguments_and_event_together(store: Store) -> N
 
 
 async def test_repeating_a_create_returns_the_stored_run(store: Store) -> None:
-    """The same request twice is one run with one event."""
-    new = new_run(arguments={"a": 1})
+    """The same request twice is one run with one event, numbers that jsonb writes anew included."""
+    new = new_run(arguments={"a": 1, "big": 1e16, "whole": 2.0, "small": 1e-7})
     first = await store.runs.create(TENANT, new)
     assert await store.runs.create(TENANT, new) == first
     assert await kinds(store, new.id) == ["created"]
@@ -53,8 +53,9 @@ async def test_another_run_under_a_taken_id_is_a_conflict(store: Store) -> None:
     await store.runs.create(TENANT, new)
     with pytest.raises(Conflict, match="workflow_type"):
         await store.runs.create(TENANT, new.evolve(workflow_type="Other"))
-    with pytest.raises(Conflict, match="arguments"):
-        await store.runs.create(TENANT, new.evolve(arguments={"a": 2}))
+    for other in (2, True):
+        with pytest.raises(Conflict, match="arguments"):
+            await store.runs.create(TENANT, new.evolve(arguments={"a": other}))
     with pytest.raises(Forbidden):
         await store.runs.create(OTHER, new)
     assert await store.state.get_arguments(TENANT, new.id) == {"a": 1}

@@ -107,10 +107,14 @@ async def test_repeating_a_creation_returns_the_stored_definition(store: Store) 
         await store.definitions.create(TENANT, new.evolve(spec={"tasks": [], "vars": {}}))
     with pytest.raises(Forbidden):
         await store.definitions.create(OTHER, new)
+    plain = new_definition(id=new_id(), modules_used=["loader"])
+    await store.definitions.create(TENANT, plain)
+    with pytest.raises(Conflict, match="modules or steps"):
+        await store.definitions.create(TENANT, plain.evolve(modules_used=["writer"]))
     await change(store, made, name="Renamed")
     with pytest.raises(Conflict, match="changed since"):
         await store.definitions.create(TENANT, new)
-    assert len(await store.definitions.list(TENANT)) == 1
+    assert len(await store.definitions.list(TENANT)) == 2
 
 
 MALFORMED: list[tuple[dict[str, Any], str]] = [

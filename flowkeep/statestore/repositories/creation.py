@@ -1,6 +1,5 @@
 """How a run row comes to be: requested by a client, or saved as it is."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -196,12 +195,17 @@ async def _existing(
 ) -> dict[str, Any]:
     """Return the run that was created before under this id, if it is the same one."""
     found = await session.execute(select(*FULL).where(run.c.id == new.id))
-    row = dict(found.mappings().one())
+    one = found.mappings().one_or_none()
+    if one is None:
+        raise Conflict(
+            f"run {new.id} was deleted at this moment", hint="use a new id for a new run"
+        )
+    row = dict(one)
     if row["tenant_id"] != tenant_id:
         raise Forbidden(f"run {new.id} belongs to another tenant")
     differs = [name for name in _IDENTITY if row[name] != values[name]]
     stored = await arguments.read(session, tenant_id, new.id)
-    if wanted is not None and stored is not None and not _same(stored, wanted):
+    if wanted is not None and stored is not None and not encoding.same(stored, wanted):
         differs.append("arguments")
     if differs:
         raise Conflict(
@@ -209,7 +213,3 @@ async def _existing(
             hint="use a new id for a new run",
         )
     return row
-
-
-def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)

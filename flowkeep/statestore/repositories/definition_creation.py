@@ -197,6 +197,8 @@ async def _check_same(
         *(n for n in values if n not in made and not encoding.same(row[n], values[n])),
         *(n for n, v in content.columns.items() if not definition_content.same(stored[n], v, n)),
     ]
+    if content.components != await definition_rows.read_components(session, row["id"]):
+        differing.append("modules or steps")
     if differing:
         raise Conflict(
             f"definition {row['id']} exists already with other {', '.join(differing)}",
