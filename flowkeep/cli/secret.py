@@ -43,23 +43,26 @@ async def _keys(invocation: Invocation) -> None:
 )
 @common_options
 @pass_invocation
-def rotate(invocation: Invocation, batch_size: int) -> None:
+def rotate(invocation: Invocation, batch_size: int) -> int:
     """Encrypt all secrets with the newest key, those of all tenants.
 
     The newest key is the first one in FLOWKEEP_SECRET_KEY; the old ones stand behind it, each
-    after a comma. A rotation that was stopped is simply repeated.
+    after a comma. A rotation that was stopped is simply repeated. While a secret is left that needs
+    an old key, the exit code is 3: keep that key.
     """
-    invocation.run(_rotate(invocation, batch_size))
+    return invocation.run(_rotate(invocation, batch_size))
 
 
-async def _rotate(invocation: Invocation, batch_size: int) -> None:
+async def _rotate(invocation: Invocation, batch_size: int) -> int:
+    from flowkeep.cli.app import CALL_FAILED, OK
     from flowkeep.cli.session import open_store
 
     async with open_store(invocation) as store:
         done = await store.system.rotate_secrets(batch_size)
+    code = CALL_FAILED if done.busy or done.damaged else OK
     if invocation.json:
         print_json(done)
-        return
+        return code
     click.echo(
         f"{sum(done.rotated.values())} of {done.seen} secrets moved to the key {done.key_id}."
     )
@@ -70,3 +73,4 @@ async def _rotate(invocation: Invocation, batch_size: int) -> None:
     if done.damaged:
         named = ", ".join(map(str, done.damaged_ids))
         click.echo(f"{done.damaged} cannot be decrypted by any key: {named}", err=True)
+    return code

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from types import TracebackType
 from typing import Self
 
@@ -124,6 +125,10 @@ class Store(Repositories):
         return Keyring.from_settings(self._settings.database)
 
     def _archive_storage(self) -> Storage:
+        if find_spec("pyarrow") is None:
+            raise ConfigurationError(
+                "archived runs need the package pyarrow", hint="install flowkeep[storage]"
+            )
         return Storage(self._settings.storage.place_of_archive())
 
     def _file_storage(self) -> Storage:

@@ -16,7 +16,7 @@ from flowkeep.errors import Conflict
 from flowkeep.statestore.archive import bundles, objects
 from flowkeep.statestore.archive.comparison import Batch, batches, compare
 from flowkeep.statestore.archive.threads import in_thread
-from flowkeep.statestore.repositories import holds
+from flowkeep.statestore.repositories import folding, holds
 from flowkeep.statestore.repositories.removal import remove
 from flowkeep.statestore.session import EngineScope, Session
 from flowkeep.statestore.tables import run_archive
@@ -25,6 +25,8 @@ from flowkeep.storage import Storage
 _RUNS = 1000
 """Runs that one transaction moves."""
 _WORKERS = 2
+_COUNTING = 60.0
+"""Seconds for which runs are counted first."""
 OF_RUN = tuple(
     column.name for column in run_archive.c if column.name not in ("bundle_id", "archived_at")
 )
@@ -83,6 +85,8 @@ async def delete(
     members = await in_thread(partial(objects.check, storage, bundle))
     async with scope.write() as session:
         bundle = await bundles.move(session, bundle, BundleStatus.DELETING)
+    # What leaves before it was counted makes its whole quarter of an hour be counted anew.
+    await folding.refresh(scope, within=_COUNTING)
     tally = _Tally()
     await _move_all(scope, bundle, batches(members, _RUNS), tally, on_batch)
     async with scope.write() as session:

@@ -102,7 +102,8 @@ class RetentionRepository(Protocol):
         """Remove what the policies say, one short transaction per batch.
 
         Stopped anywhere, each run is either whole or gone, and the next call does the rest. Runs
-        that somebody is writing to are left to the next call (`done` is false). Policies with
+        that somebody is writing to are left to the next call (`done` is false), and all that are
+        left as soon as a policy of the tenant changes. Policies with
         `archive_first` publish, verify and delete bundles, and finish those of the tenant that
         lie there unfinished. At the end, values that nobody refers to for a day and tombstones
         older than 90 days go, too.

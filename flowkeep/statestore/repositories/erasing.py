@@ -9,6 +9,7 @@ from uuid import UUID
 
 from flowkeep.contracts.erasure import Erased
 from flowkeep.statestore.repositories import erasure_checks as checks
+from flowkeep.statestore.repositories import holds, rollups, tombstones
 from flowkeep.statestore.repositories.removal import remove
 from flowkeep.statestore.session import Scope, Session
 from flowkeep.statestore.tables import metadata
@@ -42,11 +43,6 @@ WHERE tenant_id = :tenant{behind} ORDER BY created_at, id LIMIT :rows
 _BUNDLES_GONE = "DELETE FROM {schema}.archive_bundle WHERE id = ANY(CAST(:ids AS uuid[]))"
 _PENDING = "DELETE FROM {schema}.archive_pending WHERE bundle_id = ANY(CAST(:ids AS uuid[]))"
 _BUNDLES_AT_ONCE = 10
-_BURY = """
-INSERT INTO {schema}.run_tombstone (run_id, tenant_id, deleted_at)
-SELECT id, :tenant, now() FROM unnest(CAST(:ids AS uuid[])) AS id
-ON CONFLICT DO NOTHING
-"""
 _REST = """
 DELETE FROM {schema}.{table} WHERE ctid = ANY(ARRAY(
     SELECT ctid FROM {schema}.{table} WHERE tenant_id = :tenant LIMIT :rows
@@ -163,6 +159,7 @@ class Erasing:
 
     async def _erase_runs(self, kind: str) -> int:
         async with self._scope.write() as session:
+            await self._keep_holds(session)
             page = await self._page(session, kind, None, lock=True)
             if not self._force:
                 checks.refuse_open(self._tenant, [row["id"] for row in page if row["open"]])
@@ -170,7 +167,7 @@ class Erasing:
                 checks.refuse_held(self._tenant, page)
             ids = [row["id"] for row in page]
             removed = await remove(session, self._tenant, ids)
-            await self._bury(session, ids)
+            await tombstones.write(session, self._tenant, ids)
         for table, count in {
             "run": removed.runs,
             "task": removed.tasks,
@@ -189,8 +186,9 @@ class Erasing:
         where = {"tenant": self._tenant, "rows": self._rows}
         statement = _ARCHIVED.replace("{kind}", kind)
         async with self._scope.write() as session:
+            await self._keep_holds(session)
             ids = (await session.execute(statement, where)).scalars().all()
-            await self._bury(session, ids)
+            await tombstones.write(session, self._tenant, ids)
         self._gone["run_archive"] += len(ids)
         return len(ids)
 
@@ -210,15 +208,19 @@ class Erasing:
     async def _erase_rest(self, table: str) -> int:
         where = {"tenant": self._tenant, "rows": self._rows}
         async with self._scope.write() as session:
+            if table == "run_rollup":
+                # A count that began while there were runs would write its rows behind us.
+                await rollups.pass_gate(session, alone=True)
             deleted = (await session.execute(_of(_REST, table), where)).rowcount
         if table not in _UNCOUNTED:
             self._gone[table] += deleted
         return deleted
 
-    async def _bury(self, session: Session, ids: Sequence[UUID]) -> None:
-        """Mark runs as deleted, so that late records of them are dropped."""
-        if ids:
-            await session.execute(_BURY, {"tenant": self._tenant, "ids": list(ids)})
+    async def _keep_holds(self, session: Session) -> None:
+        """Refuse if a policy holds the tenant by now; none does so before this batch is through."""
+        if not self._despite_hold:
+            await holds.pass_gate(session, self._tenant, alone=False)
+            await checks.no_policy_holds(session, self._tenant)
 
     async def _pages(self) -> AsyncGenerator[Sequence[Mapping[str, Any]], None]:
         for kind in _KINDS:

@@ -53,16 +53,17 @@ class Selection:
         if self.before is not None:
             conditions.append(f"{age} < :before")
         return f"""
-        SELECT r.*, (
-            SELECT true FROM {{schema}}.run AS k WHERE k.parent_run_id = r.id
-            AND (k.{OPEN} OR k.kind = 'chunk' AND k.hold_until > now()) LIMIT 1
-        ) IS NOT NULL AS is_needed
+        SELECT r.id, r.at, r.status, r.app_id, r.definition_id,
+               r.hold_until > now() IS TRUE OR k.held IS TRUE AS held, k.open IS TRUE AS is_needed
         FROM (
-            SELECT id, {age} AS at, status, app_id, definition_id,
-                   COALESCE(hold_until > now(), false) AS held
+            SELECT id, {age} AS at, status, app_id, definition_id, hold_until
             FROM {{schema}}.run WHERE {" AND ".join(conditions)}
             ORDER BY {age}, id LIMIT :limit
-        ) AS r
+        ) AS r CROSS JOIN LATERAL (
+            SELECT bool_or(k.{OPEN}) AS open,
+                   bool_or(k.kind = 'chunk' AND k.hold_until > now()) AS held
+            FROM {{schema}}.run AS k WHERE k.parent_run_id = r.id
+        ) AS k
         """
 
     def bound(self, after: Position, limit: int) -> dict[str, Any]:
@@ -104,6 +105,16 @@ class Window:
             and row["app_id"] not in selection.without_apps
             and row["definition_id"] not in selection.without_definitions
         ]
+
+    def stay(self, holds: Holds, *, force: bool) -> dict[UUID, str]:
+        """Return the runs that cannot be deleted and why, `open` or `held`."""
+        found: dict[UUID, str] = {}
+        for row in self.rows:
+            if holds.cover(row):
+                found[row["id"]] = "held"
+            elif not force and (row["status"] not in ENDED or row["is_needed"]):
+                found[row["id"]] = "open"
+        return found
 
 
 async def window(session: Session, selection: Selection, after: Position, limit: int) -> Window:

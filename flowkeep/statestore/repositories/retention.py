@@ -2,12 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
 from flowkeep.contracts.archive import BundleStatus
-from flowkeep.contracts.retention import Removed, RetentionReport, RetentionStep
+from flowkeep.contracts.retention import (
+    Removed,
+    RetentionPolicy,
+    RetentionReport,
+    RetentionStep,
+)
 from flowkeep.errors import InvalidInput
 from flowkeep.statestore.repositories import (
     executions,
@@ -93,12 +98,13 @@ class Retention(Policies):
         tell = _telling(tenant_id, steps, on_progress)
         # What leaves before it was counted makes its whole quarter of an hour be counted anew.
         await folding.fold(self._scope, within=pace.left)
-        for policy, selection in selections(await self.list_policies(tenant_id), now):
+        policies = await self.list_policies(tenant_id)
+        for policy, selection in selections(policies, now):
             step = RetentionStep(policy=policy, before=selection.before if selection else None)
             if selection is not None and policy.archive_first:
                 step = await self._archive_runs(step, selection, pace, tell)
             elif selection is not None:
-                step = await self._delete_runs(step, selection, size, pace, tell)
+                step = await self._delete_runs(step, selection, policies, size, pace, tell)
             steps.append(step)
         report = RetentionReport(tenant_id=tenant_id, steps=tuple(steps))
         return report if pace.over else await self._tidy(report)
@@ -107,17 +113,18 @@ class Retention(Policies):
         self,
         step: RetentionStep,
         selection: Selection,
+        policies: Sequence[RetentionPolicy],
         size: int,
         pace: "Pace",
         tell: Tell,
     ) -> RetentionStep:
-        tenant_id = selection.tenant_id
-        async with self._scope.read() as session:
-            held = Holds.of(await holds.read(session, tenant_id, steady=False))
+        tenant_id, held = selection.tenant_id, Holds.of(policies)
         async for window in expiry.windows(self._scope, selection, size):
             ids = window.may_go(selection, held)
             while ids and not pace.over:
                 async with self._scope.write() as session:
+                    if await holds.read(session, tenant_id, steady=True) != policies:
+                        return step.model_copy(update={"done": False})
                     gone = await families.delete(session, tenant_id, ids, strict=False)
                 step, ids = _further(step, gone.removed, done=not gone.left), gone.later
                 tell(step)
@@ -150,8 +157,11 @@ class Retention(Policies):
             )
             if not published:
                 return step
+            before = step.archived
             for bundle in published:
                 step = await self._finish(step, tenant_id, bundle.id, pace, tell)
+            if step.archived == before:  # others are writing to all of them
+                break
         return step.model_copy(update={"done": False})
 
     async def _unfinished(self, tenant_id: str) -> list[UUID]:

@@ -23,6 +23,8 @@ STEPS_PER_OCTAVE = 16
 KEY = "tenant_id, grain, bucket_at, app_id, definition_id, workflow_type, status"
 _FULL_KEY = (*KEY.split(", "), "gone")
 NO_DEFINITION = UUID(int=0)
+_LOOSE = 64
+"""Elements of `durations` that may lie side by side: adding them up each time costs more."""
 
 BUCKET_AT = "date_bin('15 minutes', r.created_at, timestamptz '2000-01-01 00:00+00')"
 
@@ -165,7 +167,10 @@ def _moving(gone: str, live: str) -> str:
         WHERE {" AND ".join(f"k.{name} = moved.{name}" for name in _FULL_KEY)})
     ORDER BY {KEY}, gone
     ON CONFLICT ({KEY}, gone) DO UPDATE
-    SET runs = c.runs + excluded.runs, durations = {merged("c.durations || excluded.durations")}
+    SET runs = c.runs + excluded.runs,
+        durations = CASE WHEN cardinality(c.durations) < {_LOOSE}
+            THEN c.durations || excluded.durations
+            ELSE {merged("c.durations || excluded.durations")} END
     """
 
 

@@ -57,19 +57,21 @@ class RunDeletes(RunCommands):
         slices = [wanted[n : n + _SLICE] for n in range(0, len(wanted), _SLICE)]
         stay: dict[UUID, str] = {}
         found: list[list[UUID]] = []
+        archived = 0
         for part in slices:
-            there, reasons = await self._judge(tenant_id, part, force=force)
+            there, lines, reasons = await self._judge(tenant_id, part, force=force)
             found.append(there)
+            archived += lines
             stay |= reasons
         families.refuse(stay)
-        deleted = sum(map(len, found))
-        if not dry_run:
-            deleted = 0
-            for part in found:
-                deleted += await self._delete(tenant_id, part, force=force)
+        if dry_run:
+            return archived + sum(map(len, found))
+        deleted = 0
+        for part in found:
+            deleted += await self._delete(tenant_id, part, force=force)
+        # Of all of them: a run may have been archived meanwhile.
         for part in slices:
-            async with self._scope.write() as session:
-                deleted += await archived_lines.forget(session, tenant_id, part, dry_run=dry_run)
+            deleted += await self._forget(tenant_id, part)
         return deleted
 
     async def delete_runs_by_app(
@@ -82,26 +84,23 @@ class RunDeletes(RunCommands):
     ) -> int:
         """Delete all runs of an app, in short transactions; returns how many."""
         selection = Selection(inputs.tenant(tenant_id), app_id=inputs.name(app_id, "app_id"))
-        size, total = inputs.batch_size(batch_size), 0
-        held = await self._holds(selection.tenant_id)
-        stay: dict[UUID, str] = {}
+        tenant_id, size, total = selection.tenant_id, inputs.batch_size(batch_size), 0
+        held = await self._holds(tenant_id)
         async for window in expiry.windows(self._scope, selection, size):
+            families.refuse(window.stay(held, force=force))
             total += len(window.rows)
-            for row in window.rows:
-                if held.cover(row):
-                    stay[row["id"]] = "held"
-                elif not force and (row["status"] not in ENDED or row["is_needed"]):
-                    stay[row["id"]] = "open"
-        families.refuse(stay)
-        if not dry_run:
-            total = 0
-            async for window in expiry.windows(self._scope, selection, size):
-                ids = [row["id"] for row in window.rows]
-                total += await self._delete(selection.tenant_id, ids, force=force)
-        async with self._scope.write() as session:
-            return total + await archived_lines.forget_app(
-                session, selection.tenant_id, app_id, held, dry_run=dry_run
-            )
+        async for lines in archived_lines.windows(self._scope, tenant_id, app_id, size):
+            archived_lines.refuse_held(held, lines)
+            total += len(lines)
+        if dry_run:
+            return total
+        total = 0
+        async for window in expiry.windows(self._scope, selection, size):
+            ids = [row["id"] for row in window.rows]
+            total += await self._delete(tenant_id, ids, force=force)
+        async for lines in archived_lines.windows(self._scope, tenant_id, app_id, size):
+            total += await self._forget(tenant_id, [row["id"] for row in lines])
+        return total
 
     async def prune_terminal_runs(
         self, tenant_id: str, retain_days: float, dry_run: bool = False
@@ -144,8 +143,8 @@ class RunDeletes(RunCommands):
 
     async def _judge(
         self, tenant_id: str, run_ids: Sequence[UUID], *, force: bool
-    ) -> tuple[list[UUID], dict[UUID, str]]:
-        """Return which of some runs exist, and which of them must stay and why."""
+    ) -> tuple[list[UUID], int, dict[UUID, str]]:
+        """Return which of some runs exist, how many are archived, and which must stay and why."""
         held = await self._holds(tenant_id)
         async with self._scope.read() as session:
             rows = await families.rows_of(session, tenant_id, run_ids)
@@ -160,7 +159,7 @@ class RunDeletes(RunCommands):
                 stay[named] = "held"
             elif not force and row["status"] not in ENDED:
                 stay.setdefault(named, "open")
-        return there, stay
+        return there, len(lines), stay
 
     async def _delete(self, tenant_id: str, run_ids: Sequence[UUID], *, force: bool) -> int:
         """Delete runs in as many transactions as it takes; what is written to is waited for."""
@@ -180,6 +179,10 @@ class RunDeletes(RunCommands):
             elif waiting:
                 await asyncio.sleep(_PAUSE_SECONDS)
         return total
+
+    async def _forget(self, tenant_id: str, run_ids: Sequence[UUID]) -> int:
+        async with self._scope.write() as session:
+            return await archived_lines.forget(session, tenant_id, run_ids)
 
 
 def _days_ago(days: float) -> datetime:
