@@ -2,6 +2,7 @@
 
 import pytest
 from cryptography.fernet import Fernet
+from sqlalchemy import text
 
 from flowkeep.settings import Settings
 from flowkeep.statestore import connect
@@ -56,6 +57,21 @@ async def test_keys_are_shown_and_rotated(
     assert (missing.exit_code, before[0]["key_id"] in missing.stderr) == (3, True)
     printed = done.output + missing.output
     assert not any(text in printed for text in (old, new, "canary-value"))
+
+
+async def test_a_rotation_that_leaves_something_says_so(
+    call: Call, settings: Settings, environment: dict[str, str]
+) -> None:
+    """While a secret still needs an old key, the exit code tells not to take the key away."""
+    async with await connect(settings=settings) as store:
+        await store.secrets.put("acme", "canary-value")
+        async with store.transaction() as tx:
+            await tx.connection.execute(text("UPDATE flowkeep.secret SET tenant_id = 'rival'"))
+    new = Fernet.generate_key().decode()
+    environment["FLOWKEEP_SECRET_KEY"] = f"{new},{environment['FLOWKEEP_SECRET_KEY']}"
+    done = await call("secret", "rotate")
+    assert (done.exit_code, "1 cannot be decrypted" in done.stderr) == (3, True)
+    assert (await call("secret", "rotate", "--output", "json")).exit_code == 3
 
 
 async def test_retention_is_scheduled(ask: Ask, call: Call) -> None:

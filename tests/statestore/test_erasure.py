@@ -1,9 +1,11 @@
 """Erasing a tenant: nothing of it is left anywhere, and nothing of anybody else is touched."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -12,9 +14,11 @@ from flowkeep.contracts.erasure import Erased
 from flowkeep.errors import Conflict, InvalidInput
 from flowkeep.settings import StorageSettings
 from flowkeep.statestore import Store, connect
+from flowkeep.statestore.repositories import rollups
 from flowkeep.statestore.tables import metadata
 from flowkeep.storage import Storage
 from tests.statestore.conftest import settings_for
+from tests.statestore.locks import blocked
 from tests.statestore.records import (
     OTHER,
     TENANT,
@@ -344,3 +348,38 @@ async def test_runs_are_walked_in_their_index(ledger_url: str, tmp_path: Path) -
         assert not [node for node in walks if node["Node Type"] == "Seq Scan"]
         assert "run_by_tenant_ix" in {node.get("Index Name") for node in walks}
         assert (await rows(store))["run"].get(TENANT) is None
+
+
+async def test_a_count_under_way_is_waited_for(store: Store) -> None:
+    """A count that began before the runs went cannot write them back behind the erasure."""
+    await store.state.save_state(TENANT, "key", {"a": 1})
+    async with store._scope.write() as session:
+        await rollups.pass_gate(session, alone=True)
+        erasing = asyncio.create_task(store.system.erase_tenant(TENANT))
+        await blocked(store)
+        await session.execute(
+            "INSERT INTO {schema}.run_rollup (tenant_id, grain, bucket_at, app_id, definition_id,"
+            " workflow_type, status, gone, runs, durations) VALUES (:tenant, 'all', now(), '',"
+            " :definition, '', 'succeeded', false, 1, '{}')",
+            {"tenant": TENANT, "definition": rollups.NO_DEFINITION},
+        )
+    await erasing
+    assert list(await store.system.list_tenants()) == []
+
+
+async def test_a_hold_stops_an_erasure(store: Store, ledger_url: str) -> None:
+    """A policy that becomes a legal hold in the middle is in force for all that is left."""
+    for _ in range(3):
+        await add_run(store, TENANT)
+
+    def hold(_: Erased) -> None:
+        with psycopg.connect(ledger_url) as connection:
+            connection.execute(
+                "INSERT INTO flowkeep.retention_policy (id, tenant_id, legal_hold, created_at,"
+                " updated_at) VALUES (%s, %s, true, now(), now()) ON CONFLICT DO NOTHING",
+                [new_id(), TENANT],
+            )
+
+    with pytest.raises(Conflict, match="one of its retention policies"):
+        await store.system.erase_tenant(TENANT, batch_size=1, on_progress=hold)
+    assert (await rows(store))["run"] == {TENANT: 2}

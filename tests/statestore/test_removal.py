@@ -1,6 +1,7 @@
 """Deleting runs: everything of theirs goes, nothing else does."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -224,3 +225,20 @@ async def test_secrets_of_arguments_go_with_the_last_run(store: Store) -> None:
         await store.secrets.get(TENANT, scoped)
     assert await store.secrets.get(TENANT, own) == "mine"
     assert not await orphans(store)
+
+
+async def test_a_held_chunk_holds_its_run(store: Store) -> None:
+    """An app with a run whose chunk is held is refused as a whole, dry or not, force or not."""
+    run, _ = await ended(store, app_id="one")
+    await ended(store, app_id="one")
+    chunk, _ = await ended(store, app_id="one", kind=RunKind.CHUNK, parent_run_id=run.id)
+    await store.runs.set_hold(TENANT, chunk.id, datetime.now(UTC) + timedelta(hours=1))
+    for force in (False, True):
+        for dry_run in (False, True):
+            with pytest.raises(Conflict, match=rf"hold.*{run.id}"):
+                await store.runs.delete_runs_by_app(
+                    TENANT, "one", batch_size=1, force=force, dry_run=dry_run
+                )
+    assert await store.runs.prune_terminal_runs(TENANT, 0, dry_run=True) == 1
+    assert await store.runs.prune_terminal_runs(TENANT, 0) == 1
+    assert (await sizes(store))["runs"] == 2

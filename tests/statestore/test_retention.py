@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from flowkeep.contracts import Run, RunKind, RunStatus
@@ -306,3 +307,22 @@ async def test_pruning_by_rest(store: Store) -> None:
     for days in ("1", None, True, float("nan"), 1e300):
         with pytest.raises(InvalidInput, match="retain_days"):
             await prune(TENANT, days)  # type: ignore[arg-type]
+
+
+async def test_a_changed_policy_stops_what_it_no_longer_says(store: Store, ledger_url: str) -> None:
+    """A policy that is made milder while it is applied saves all runs that are left."""
+    for _ in range(3):
+        await aged(store, 40)
+    await store.retention.set_policy(TENANT, days=1)
+
+    def keep(_: RetentionReport) -> None:
+        with psycopg.connect(ledger_url) as connection:
+            connection.execute(
+                "UPDATE flowkeep.retention_policy SET days = NULL, revision = revision + 1"
+            )
+
+    done = await store.retention.apply(TENANT, batch_size=1, on_progress=keep)
+    assert (done.removed.runs, done.done) == (1, False)
+    assert len(await left(store)) == 2
+    again = await store.retention.apply(TENANT)
+    assert (again.removed.runs, again.done) == (0, True)
