@@ -44,7 +44,16 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 async def engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LocalEngine]:
     """Both servers, embedded, with state in a temporary folder."""
     async with LocalEngine(tmp_path_factory.mktemp("engine")) as engine:
+        await _forget_disks(engine)
         yield engine
+
+
+async def _forget_disks(engine: LocalEngine) -> None:
+    """Let the server not wait for disks: what it holds goes with the session, never the power."""
+    connection = await psycopg.AsyncConnection.connect(engine.database_url, autocommit=True)
+    async with connection:
+        await connection.execute("ALTER SYSTEM SET fsync = off")
+        await connection.execute("SELECT pg_reload_conf()")
 
 
 async def drop_database(engine: LocalEngine, name: str) -> None:
