@@ -13,7 +13,7 @@ from flowkeep.contracts.retention_run import (
     RetentionArguments,
     RetentionProgress,
 )
-from flowkeep.errors import ConfigurationError
+from flowkeep.errors import ConfigurationError, FlowkeepError
 
 if TYPE_CHECKING:
     from flowkeep.statestore.store import Store
@@ -29,7 +29,7 @@ class RetentionActivities(ActivitiesInterface):
         """Apply policies until everything is done or the slice is over.
 
         What was removed stays removed: an attempt that is repeated finds less to do, and counts
-        only that.
+        only that. Of several tenants, one that cannot be done does not keep the others waiting.
 
         Args:
             arguments: What the run was started with.
@@ -41,7 +41,13 @@ class RetentionActivities(ActivitiesInterface):
             left = ends_at - time.monotonic()
             if left <= 0:
                 return progress
-            done = await self._apply(tenant_id, arguments, left, progress)
+            try:
+                done = await self._apply(tenant_id, arguments, left, progress)
+            except FlowkeepError as error:
+                if error.retryable or not arguments.all_tenants:
+                    raise
+                activity.logger.warning("tenant %s: %s", tenant_id, error)
+                done = progress.without(tenant_id, str(error))
             # With time left, what is not done is what others are writing to: the next firing's.
             if done.more and time.monotonic() >= ends_at:
                 return done

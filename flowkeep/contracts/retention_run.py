@@ -1,5 +1,7 @@
 """What a run of retention is asked for, and what it tells."""
 
+from typing import Self
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from flowkeep.contracts.record import Record
@@ -9,6 +11,8 @@ RETENTION_TYPE = "flowkeep.Retention"
 
 APPLY_RETENTION = "flowkeep.apply_retention"
 """Activity that does a slice of its work."""
+
+_NAMED = 20
 
 
 class RetentionArguments(BaseModel):
@@ -38,6 +42,8 @@ class RetentionProgress(Record):
         tenants: Tenants that are done.
         runs: Runs deleted so far.
         archived: Runs moved to the archive so far.
+        failures: Tenants that could not be done; the others are done all the same.
+        failed: The first of them, and why.
         more: Whether there is more to do.
     """
 
@@ -45,4 +51,13 @@ class RetentionProgress(Record):
     tenants: int = 0
     runs: int = 0
     archived: int = 0
+    failures: int = 0
+    failed: dict[str, str] = Field(default_factory=dict)
     more: bool = True
+
+    def without(self, tenant_id: str, why: str) -> Self:
+        """Return the progress after a tenant that could not be done."""
+        named = {**self.failed, tenant_id: why} if len(self.failed) < _NAMED else self.failed
+        return self.model_copy(
+            update={"failures": self.failures + 1, "failed": named, "more": False}
+        )

@@ -13,6 +13,7 @@ with workflow.unsafe.imports_passed_through():
         RetentionArguments,
         RetentionProgress,
     )
+    from flowkeep.errors import Incomplete
     from flowkeep.workflows.base import WorkflowInterface
 
 _PROGRESS = "retention_progress"
@@ -39,6 +40,9 @@ class RetentionWorkflow(WorkflowInterface):
 
         Returns:
             How much was removed.
+
+        Raises:
+            Incomplete: If some of several tenants could not be done; all others are.
         """
         arguments = await super().run(workflow_config)
         progress = RetentionProgress.model_validate(workflow_config.get(_PROGRESS, {}))
@@ -50,4 +54,10 @@ class RetentionWorkflow(WorkflowInterface):
                 await self.pause_gate()  # the next execution does not know of a pause
                 carried = progress.model_dump(mode="json")
                 workflow.continue_as_new({**workflow_config, _PROGRESS: carried})
+        if progress.failures:
+            why = "; ".join(f"{tenant}: {reason}" for tenant, reason in progress.failed.items())
+            raise Incomplete(
+                f"policies of {progress.failures} tenants could not be applied: {why}",
+                hint="mend what is named; the next firing does the rest",
+            )
         return progress

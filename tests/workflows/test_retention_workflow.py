@@ -13,8 +13,9 @@ from flowkeep.clients.retention import RetentionSchedule
 from flowkeep.clients.workflow import WorkflowClient
 from flowkeep.contracts import RunStatus
 from flowkeep.contracts.retention_run import APPLY_RETENTION, RETENTION_TYPE
-from flowkeep.errors import InvalidInput, NotFound
+from flowkeep.errors import InvalidInput, NotFound, RunFailed
 from flowkeep.statestore import Store
+from flowkeep.storage import Storage
 from flowkeep.worker import Worker
 from flowkeep.workflows.retention import RetentionWorkflow
 from tests.statestore.records import new_run
@@ -125,6 +126,30 @@ async def test_every_tenant_in_many_slices(client: WorkflowClient, serving: Work
     tasks = await store.tasks.list_tasks("system", handle.run_id, limit=100)
     slices = [task for task in tasks if task.task_name == APPLY_RETENTION]
     assert len(slices) > 1
+
+
+async def test_a_tenant_that_cannot_be_done(client: WorkflowClient, serving: Worker) -> None:
+    """One whose bundle is damaged is named at the end, and those behind it are done all the same."""
+    store = client.store
+    for tenant in ("a", "b", "c"):
+        await expire(store, tenant, 1)
+    await store.retention.set_policy("b", days=30, archive_first=True)
+    archive = Storage(client.settings.storage.place_of_archive())
+    async with store.transaction() as tx:
+        await tx.connection.execute(
+            text(
+                "INSERT INTO flowkeep.archive_bundle (id, tenant_id, month, shard, url, prefix,"
+                " status, created_at) VALUES (:id, 'b', '2026-01-01', 0, :url, 'b/2026-01/lost',"
+                " 'published', now())"
+            ),
+            {"id": uuids.uuid7(), "url": archive.url},
+        )
+    handle = await client.start_workflow(
+        {"all_tenants": True}, RetentionWorkflow, tenant_id="system"
+    )
+    with pytest.raises(RunFailed, match="policies of 1 tenants could not be applied: b: "):
+        await handle.result()
+    assert [await left(store, tenant) for tenant in ("a", "b", "c")] == [[], ["Extract"], []]
 
 
 @pytest.mark.parametrize(
