@@ -129,7 +129,7 @@ async def test_every_tenant_in_many_slices(client: WorkflowClient, serving: Work
 
 
 async def test_a_tenant_that_cannot_be_done(client: WorkflowClient, serving: Worker) -> None:
-    """One whose bundle is damaged is named at the end, and those behind it are done all the same."""
+    """One whose bundle is damaged is named at the end, and those behind it are done as ever."""
     store = client.store
     for tenant in ("a", "b", "c"):
         await expire(store, tenant, 1)
