@@ -1,4 +1,8 @@
-"""Lists of definitions, newest first, each page a range of an index."""
+"""Lists of definitions, newest first.
+
+Each page is a range of an index, but for tags, modules and steps: what has one is looked up and put
+in order, as often as a page is read.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields

@@ -30,12 +30,17 @@ class RunReads(RunLists):
         where = [run.c.id == inputs.run_id(run_id), run.c.tenant_id == inputs.tenant(tenant_id)]
         if app_id is not None:
             where.append(run.c.app_id == app_id)
-        async with self._scope.read() as session:
-            found = await session.execute(select(*FULL).where(*where))
-            row = found.mappings().one_or_none()
-            if row is not None:
-                return await full_run(session, dict(row))
-        return await self._archived.run(tenant_id, app_id, inputs.run_id(run_id))
+        # Twice: one that is restored in between is in neither place when that is looked at.
+        for _ in range(2):
+            async with self._scope.read() as session:
+                found = await session.execute(select(*FULL).where(*where))
+                row = found.mappings().one_or_none()
+                if row is not None:
+                    return await full_run(session, dict(row))
+            archived = await self._archived.run(tenant_id, app_id, inputs.run_id(run_id))
+            if archived is not None:
+                return archived
+        return None
 
     async def list_events(
         self, tenant_id: str, run_id: UUID, limit: int = 50, before: int | None = None

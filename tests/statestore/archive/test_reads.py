@@ -57,6 +57,24 @@ async def test_reads_are_the_same(store: Store) -> None:
     assert whole.arguments == before["arguments"]
 
 
+async def test_a_run_that_is_restored_meanwhile_is_found(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Restored after the table was read and before the archive is, a run still exists."""
+    run = await ended(store)
+    (bundle,) = await archive(store)
+    look = store.runs._archived.run
+
+    async def restore_first(*named: Any) -> Run | None:
+        await store.archive.restore(TENANT, bundle.id)
+        return await look(*named)
+
+    monkeypatch.setattr(store.runs._archived, "run", restore_first)
+    found = await store.runs.get_run_by_id(TENANT, None, run.id)
+    assert found is not None
+    assert (found.id, found.archived) == (run.id, False)
+
+
 async def test_other_tenants_see_nothing(store: Store) -> None:
     """An archived run is absent for every other tenant, and unknown to its writes."""
     run = await ended(store)
