@@ -7,7 +7,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from flowkeep.cli.app import USAGE
-from flowkeep.contracts import NewDefinition, NewRun, PauseRequest, RunKind
+from flowkeep.contracts import NewDefinition, NewRun, PauseRequest, RunKind, RunStatus
 from flowkeep.settings import Settings
 from flowkeep.statestore import Store, connect
 from tests.cli.calling import Ask, Call
@@ -66,3 +66,12 @@ async def test_archived_runs_are_marked(store: Store, ask: Ask, call: Call) -> N
     assert [(run["id"], run["archived"]) for run in rest["data"]] == [(str(old), True)]
     lines = (await call("run", "list")).stdout.splitlines()
     assert [("archived" in line) for line in lines[1:3]] == [False, True]
+
+
+async def test_every_status_can_be_asked_for(store: Store, ask: Ask, call: Call) -> None:
+    """Each status of a run is a filter; another word is refused with the list of them."""
+    for status in RunStatus:
+        assert (await ask("run", "list", "--status", status.value))["data"] == []
+    refused = await call("run", "list", "--status", "done")
+    assert refused.exit_code == USAGE
+    assert all(status.value in refused.stderr for status in RunStatus)
