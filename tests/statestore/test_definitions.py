@@ -219,6 +219,17 @@ async def test_patches_leave_set_and_clear(store: Store) -> None:
             DefinitionPatch(**{field: None})
 
 
+async def test_what_it_uses_follows_its_content(store: Store) -> None:
+    """Tasks that go take their steps along, names or no names; what the caller said stays."""
+    made = await stored(store, spec={"tasks": [{"action": "copy"}]})
+    assert [component.step for component in made.components] == ["copy"]
+    assert (await change(store, made, spec={"tasks": []})).components == ()
+    said = await stored(store, name="Said", modules_used=["loader"])
+    kept = await change(store, said, spec={"tasks": [], "vars": {"n": 1}})
+    assert kept.components == said.components
+    assert kept.modules_used == ["loader"]
+
+
 async def test_nothing_to_do_writes_nothing(store: Store) -> None:
     """A patch that gives nothing new changes neither revision nor updated_at."""
     made = await stored(store, canvas=CANVAS, tags=["t"])

@@ -9,7 +9,13 @@ from sqlalchemy import exists, func, literal_column, null, select, update
 
 from flowkeep.contracts import Component, DefinitionPatch, Deleted, Problem
 from flowkeep.errors import Conflict, RevisionMismatch
-from flowkeep.statestore.repositories import definition_content, definition_rows, inputs, names
+from flowkeep.statestore.repositories import (
+    components,
+    definition_content,
+    definition_rows,
+    inputs,
+    names,
+)
 from flowkeep.statestore.repositories.definition_content import Content
 from flowkeep.statestore.repositories.definition_creation import (
     problems_column,
@@ -123,10 +129,11 @@ def _content(patch: DefinitionPatch, stored: Mapping[str, Any], used: list[Compo
     columns = {n: getattr(patch, n) if n in given else stored[n] for n in CONTENT}
     columns = {n: _EMPTY[n] if v is None else v for n, v in columns.items()}
     content = definition_content.check(columns, patch.modules_used, patch.steps_in_modules)
-    said_only = used and all(component.node_id is None for component in used)
-    if said_only and not content.components and not given & _SAID:
-        # Neither canvas nor tasks say what it uses: what the caller said before still holds.
-        return Content(content.columns, used, content.problems)
+    if used and not content.components and not given & _SAID:
+        told, _ = components.derive(stored["spec"], stored["canvas"])
+        if not told:
+            # Neither canvas nor tasks ever said what it uses: what the caller said still holds.
+            return Content(content.columns, used, content.problems)
     return content
 
 
