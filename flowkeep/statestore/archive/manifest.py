@@ -3,7 +3,6 @@
 import hashlib
 from datetime import date, datetime
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 from uuid import UUID
 
 import orjson
@@ -13,6 +12,7 @@ from flowkeep.contracts.record import Record
 from flowkeep.errors import Incomplete, NotFound
 from flowkeep.statestore.archive.parts import MANIFEST, PARTS, RUNS
 from flowkeep.storage import Storage
+from flowkeep.storage.names import safe_segment
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -71,7 +71,7 @@ class Manifest(Record):
 
 def tenant_folder(tenant_id: str) -> str:
     """Return the folder of a tenant; its name cannot lead out of it."""
-    return quote(tenant_id, safe="").replace(".", "%2E")
+    return safe_segment(tenant_id)
 
 
 def prefix_of(tenant_id: str, month: date, bundle_id: UUID) -> str:
