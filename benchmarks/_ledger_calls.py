@@ -1,6 +1,7 @@
 """The calls that are timed, with seeded arguments that are alike at every size."""
 
 import random
+import re
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -120,20 +121,20 @@ async def prepare(ledger: Ledger, calls: int, only: str) -> dict[str, list[Call]
     Args:
         ledger: What is asked.
         calls: How many of each.
-        only: Only kinds whose name holds this.
+        only: Regular expression that a kind's name must hold.
     """
     found: dict[str, list[Call]] = {}
     for name, arguments in _filters().items():
         title, deep_title = f"list: {name}", f"list: {name}, page 1,000"
         draw = Draw(title, ledger.population)
         asked = [_list(ledger, draw, arguments) for _ in range(calls)]
-        if only in title:
+        if re.search(only, title):
             found[title] = [first for first, _ in asked]
-        if only in deep_title:
+        if re.search(only, deep_title):
             deep = [await _walk(page) for _, page in asked[:_WALKS]]
             found[deep_title] = [deep[n % len(deep)] for n in range(calls)]
     for name, prepared in _OTHERS.items():
-        if only in name:
+        if re.search(only, name):
             draw = Draw(name, ledger.population)
             found[name] = [await prepared(ledger, draw) for _ in range(calls)]
     return found

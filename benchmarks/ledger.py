@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import gc
 import json
+import re
 import sys
 import tempfile
 import time
@@ -47,12 +48,12 @@ async def measure(sizes: list[int], calls: int, kept: Path | None, only: str) ->
         sizes: Runs of each ledger.
         calls: How often each call is timed, per size.
         kept: Folder of the server that outlives the benchmark; None for one that does not.
-        only: Only calls whose name holds this.
+        only: Regular expression that a call's name must hold.
     """
     async with AsyncExitStack() as stack:
         folder = kept or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         server = await stack.enter_async_context(LedgerServer(folder).running())
-        spend = any(only in name for name in LEAVING)
+        spend = any(re.search(only, name) for name in LEAVING)
         filled = await server.provide(sizes, spend=spend)
         facts: dict[int, dict[str, Any]] = {runs: {} for runs in sizes}
         ledgers = {}
@@ -135,7 +136,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--calls", type=int, default=200, help="of each kind and size (default 200)"
     )
-    parser.add_argument("--only", default="", metavar="TEXT", help="only calls named like this")
+    parser.add_argument("--only", default="", metavar="REGEX", help="only calls named like this")
     parser.add_argument(
         "--keep", type=Path, metavar="FOLDER", help="keep the ledgers there, and use them again"
     )
