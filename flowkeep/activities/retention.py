@@ -48,8 +48,7 @@ class RetentionActivities(ActivitiesInterface):
                     raise
                 activity.logger.warning("tenant %s: %s", tenant_id, error)
                 done = progress.without(tenant_id, str(error))
-            # With time left, what is not done is what others are writing to: the next firing's.
-            if done.more and time.monotonic() >= ends_at:
+            if done.more:
                 return done
             progress = done.model_copy(
                 update={"after": tenant_id, "tenants": done.tenants + 1, "more": True}
@@ -71,13 +70,16 @@ class RetentionActivities(ActivitiesInterface):
             batch_size=arguments.batch_size,
             max_runs_per_second=arguments.max_runs_per_second,
             max_seconds=seconds,
+            resume=before.resume,
             on_progress=tell,
         )
         archived = sum(step.archived for step in report.steps)
         progress: RetentionProgress = before.evolve(
             runs=before.runs + report.removed.runs,
             archived=before.archived + archived,
-            more=not report.done,
+            resume=report.resume,
+            # What is not done, though nothing was cut short, others write to: the next firing's.
+            more=report.resume is not None,
         )
         return progress
 

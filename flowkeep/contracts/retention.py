@@ -4,6 +4,8 @@ from datetime import datetime
 from typing import Self
 from uuid import UUID
 
+from pydantic import AwareDatetime, Field
+
 from flowkeep.contracts.record import Record
 
 
@@ -90,6 +92,30 @@ class RetentionStep(Record):
     done: bool = True
 
 
+class RetentionCursor(Record):
+    """How far a run of retention came when its time was up.
+
+    Attributes:
+        policies: Digest of the policies; when they have changed, everything begins anew.
+        policy_id: The policy it came to; null where all of them are through.
+        position: The last run it looked at, by creation and id; null before the first.
+        payload: The last value it looked at, as hexadecimal digits.
+        done: Whether nothing before it was left to others who were writing.
+    """
+
+    policies: str
+    policy_id: UUID | None = None
+    position: tuple[AwareDatetime, UUID] | None = None
+    payload: str = Field(default="", pattern=r"^([0-9a-f]{2})*$")
+    done: bool = True
+
+    def of(self, policy_id: UUID | None) -> Self:
+        """Return the cursor at a policy: this one, or the beginning of another."""
+        if policy_id == self.policy_id:
+            return self
+        return self.model_copy(update={"policy_id": policy_id, "position": None, "payload": ""})
+
+
 class RetentionReport(Record):
     """What a run of retention did, or would do.
 
@@ -98,12 +124,14 @@ class RetentionReport(Record):
         steps: One per policy, the most specific first.
         payloads: Values that nobody referred to any more, from interrupted work.
         tombstones: Marks of runs that were deleted long ago.
+        resume: Where the next call goes on; null unless time ran out.
     """
 
     tenant_id: str
     steps: tuple[RetentionStep, ...]
     payloads: int = 0
     tombstones: int = 0
+    resume: RetentionCursor | None = None
 
     @property
     def removed(self) -> Removed:
@@ -113,4 +141,4 @@ class RetentionReport(Record):
     @property
     def done(self) -> bool:
         """Whether nothing is left to remove."""
-        return all(step.done for step in self.steps)
+        return self.resume is None and all(step.done for step in self.steps)

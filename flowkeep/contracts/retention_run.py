@@ -5,6 +5,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from flowkeep.contracts.record import Record
+from flowkeep.contracts.retention import RetentionCursor
 
 RETENTION_TYPE = "flowkeep.Retention"
 """Workflow type of the run that applies retention policies."""
@@ -39,6 +40,7 @@ class RetentionProgress(Record):
 
     Attributes:
         after: The last tenant that is done; null before the first one is.
+        resume: Where the tenant behind it goes on; null where it begins.
         tenants: Tenants that are done.
         runs: Runs deleted so far.
         archived: Runs moved to the archive so far.
@@ -48,6 +50,7 @@ class RetentionProgress(Record):
     """
 
     after: str | None = None
+    resume: RetentionCursor | None = None
     tenants: int = 0
     runs: int = 0
     archived: int = 0
@@ -59,5 +62,10 @@ class RetentionProgress(Record):
         """Return the progress after a tenant that could not be done."""
         named = {**self.failed, tenant_id: why} if len(self.failed) < _NAMED else self.failed
         return self.model_copy(
-            update={"failures": self.failures + 1, "failed": named, "more": False}
+            update={
+                "failures": self.failures + 1,
+                "failed": named,
+                "resume": None,
+                "more": False,
+            }
         )

@@ -21,6 +21,14 @@ from flowkeep.workflows.retention import RetentionWorkflow
 from tests.statestore.records import new_run
 from tests.support import eventually
 
+KEPT = """
+INSERT INTO flowkeep.run (id, tenant_id, app_id, namespace, workflow_id, workflow_type, task_queue,
+    start_options, kind, labels, triggered_from, status, state, source, created_at, updated_at)
+SELECT gen_random_uuid(), 'a', 'kept', 'default', 'w' || n, 'Extract', 'q', '{}', 'run', '{}',
+    'cli', 'succeeded', '{}', 3, now() - interval '90 days' + n * interval '1 second', now()
+FROM generate_series(1, 1500) AS n
+"""
+
 
 @pytest.fixture
 async def serving(client: WorkflowClient) -> AsyncIterator[Worker]:
@@ -126,6 +134,21 @@ async def test_every_tenant_in_many_slices(client: WorkflowClient, serving: Work
     tasks = await store.tasks.list_tasks("system", handle.run_id, limit=100)
     slices = [task for task in tasks if task.task_name == APPLY_RETENTION]
     assert len(slices) > 1
+
+
+async def test_slices_get_past_runs_that_stay(client: WorkflowClient, serving: Worker) -> None:
+    """Where reading the runs that stay takes longer than a slice, what expired behind them goes."""
+    store = client.store
+    await expire(store, "a", 2)
+    await store.retention.set_policy("a", app_id="kept", days=None)
+    async with store.transaction() as tx:
+        await tx.connection.execute(text(KEPT))
+    arguments = {"all_tenants": True, "batch_size": 1, "slice_seconds": 1}
+    handle = await client.start_workflow(arguments, RetentionWorkflow, tenant_id="system")
+    result = await handle.result()
+    assert (result["runs"], result["more"], result["resume"]) == (2, False, None)
+    tasks = await store.tasks.list_tasks("system", handle.run_id, limit=100)
+    assert len([task for task in tasks if task.task_name == APPLY_RETENTION]) > 1
 
 
 async def test_a_tenant_that_cannot_be_done(client: WorkflowClient, serving: Worker) -> None:

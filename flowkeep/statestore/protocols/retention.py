@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from flowkeep.contracts.retention import RetentionPolicy, RetentionReport
+from flowkeep.contracts.retention import RetentionCursor, RetentionPolicy, RetentionReport
 
 
 class RetentionRepository(Protocol):
@@ -97,6 +97,7 @@ class RetentionRepository(Protocol):
         batch_size: int = 1000,
         max_runs_per_second: float | None = None,
         max_seconds: float | None = None,
+        resume: RetentionCursor | None = None,
         on_progress: Callable[[RetentionReport], None] | None = None,
     ) -> RetentionReport:
         """Remove what the policies say, one short transaction per batch.
@@ -108,17 +109,24 @@ class RetentionRepository(Protocol):
         lie there unfinished. At the end, values that nobody refers to for a day and tombstones
         older than 90 days go, too.
 
+        Runs that have to stay are read, too, oldest first. So a call with `max_seconds` gives
+        where it came to as `resume` of its report; the next call goes on from there and does not
+        read again what lies before. Each call gets on by one window at least. When a policy has
+        changed in between, it begins anew.
+
         Args:
             tenant_id: Whose runs.
             now: Count the days back from this time instead of the present.
             batch_size: Most runs per transaction, 1 to 10,000; fewer where they have many tasks.
             max_runs_per_second: Rest between batches; None for as fast as it goes.
             max_seconds: Begin no further batch after so long; None for as long as it takes.
-            on_progress: Called after each batch with what was removed so far.
+            resume: `resume` of the report of the call before; None begins with the oldest run.
+            on_progress: Called after each batch and window with what was removed so far by
+                this call.
 
         Raises:
-            InvalidInput: If a number does not fit, `now` lies in the future, or it is called
-                inside a transaction.
+            InvalidInput: If a number does not fit, `now` lies in the future, `resume` is no
+                cursor, or it is called inside a transaction.
             SourceUnavailable: If runs are to be archived and the storage is away.
         """
         ...

@@ -125,9 +125,11 @@ async def window(session: Session, selection: Selection, after: Position, limit:
     return Window(rows, last, full=len(rows) == limit)
 
 
-async def windows(scope: Scope, selection: Selection, limit: int) -> AsyncIterator[Window]:
-    """Read a selection from its beginning, window by window, each statement for itself."""
-    after, full = START, True
+async def windows(
+    scope: Scope, selection: Selection, limit: int, after: Position | None = None
+) -> AsyncIterator[Window]:
+    """Read a selection behind a position, window by window, each statement for itself."""
+    after, full = after or START, True
     while full:
         async with scope.read() as session:
             found = await window(session, selection, after, limit)

@@ -2,6 +2,7 @@
 
 # ruff: noqa: S608 - only constants of ours are put into statements
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,7 +10,7 @@ from uuid import UUID
 
 import uuid_utils.compat
 
-from flowkeep.contracts.retention import RetentionPolicy
+from flowkeep.contracts.retention import RetentionCursor, RetentionPolicy
 from flowkeep.errors import InvalidInput, RevisionMismatch
 from flowkeep.statestore.repositories import holds, inputs
 from flowkeep.statestore.repositories.expiry import Selection
@@ -127,6 +128,31 @@ def selections(
             )
         found.append((policy, selection))
     return found
+
+
+def begin(
+    tenant_id: str, policies: Sequence[RetentionPolicy], resume: RetentionCursor | None
+) -> tuple[RetentionCursor, Sequence[UUID]]:
+    """Return where a call begins, and which policies the calls before are through with.
+
+    Policies that have changed since are applied from the beginning.
+
+    Raises:
+        InvalidInput: If `resume` is something else.
+    """
+    if resume is not None and not isinstance(resume, RetentionCursor):
+        raise InvalidInput(
+            f"resume is a {type(resume).__name__}",
+            hint="hand over `resume` of the report of the call before",
+        )
+    ordered = [policy.id for policy in sorted(policies, key=_order)]
+    named = sorted(f"{policy.id} {policy.revision}" for policy in policies)
+    digest = hashlib.sha256("\n".join([tenant_id, *named]).encode()).hexdigest()
+    if resume is None or resume.policies != digest or resume.policy_id not in {None, *ordered}:
+        return RetentionCursor(policies=digest), []
+    if resume.policy_id is None:
+        return resume, ordered
+    return resume, ordered[: ordered.index(resume.policy_id)]
 
 
 def _order(policy: RetentionPolicy) -> tuple[int, str]:

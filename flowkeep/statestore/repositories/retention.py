@@ -1,7 +1,5 @@
 """Retention: what the policies of a tenant remove, counted or done."""
 
-import asyncio
-import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
@@ -9,31 +7,32 @@ from uuid import UUID
 from flowkeep.contracts.archive import BundleStatus
 from flowkeep.contracts.retention import (
     Removed,
+    RetentionCursor,
     RetentionPolicy,
     RetentionReport,
     RetentionStep,
 )
 from flowkeep.errors import InvalidInput
 from flowkeep.statestore.repositories import (
-    executions,
     expiry,
     families,
     folding,
     holds,
     inputs,
-    payloads,
     removal,
-    tombstones,
+    tidying,
 )
 from flowkeep.statestore.repositories.archive import Archive
 from flowkeep.statestore.repositories.expiry import Selection
 from flowkeep.statestore.repositories.holds import Holds
-from flowkeep.statestore.repositories.policies import Policies, selections
+from flowkeep.statestore.repositories.pace import Pace
+from flowkeep.statestore.repositories.policies import Policies, begin, selections
 from flowkeep.statestore.session import EngineScope, Scope
 
 OnProgress = Callable[[RetentionReport], None]
 Tell = Callable[[RetentionStep], None]
-_SWEEP = 5_000
+Taken = tuple[RetentionStep, RetentionCursor | None]
+"""What a policy removed, and where it goes on when it was cut short."""
 _WINDOW = 1000
 _IN_BUNDLE = 20_000
 
@@ -83,6 +82,7 @@ class Retention(Policies):
         batch_size: int = 1000,
         max_runs_per_second: float | None = None,
         max_seconds: float | None = None,
+        resume: RetentionCursor | None = None,
         on_progress: OnProgress | None = None,
     ) -> RetentionReport:
         """Remove what the policies say, batch by batch."""
@@ -99,52 +99,71 @@ class Retention(Policies):
         # What leaves before it was counted makes its whole quarter of an hour be counted anew.
         await folding.fold(self._scope, within=pace.left)
         policies = await self.list_policies(tenant_id)
+        at, finished = begin(tenant_id, policies, resume)
+        rest: RetentionCursor | None = None
         for policy, selection in selections(policies, now):
             step = RetentionStep(policy=policy, before=selection.before if selection else None)
-            if selection is not None and policy.archive_first:
-                step = await self._archive_runs(step, selection, pace, tell)
-            elif selection is not None:
-                step = await self._delete_runs(step, selection, policies, size, pace, tell)
+            if selection is not None and policy.id in {*finished, at.policy_id}:
+                step = step.model_copy(update={"done": at.done})
+            if selection is not None and policy.id not in finished:
+                at = at.of(policy.id)
+                if rest is not None or pace.over:
+                    rest, step = rest or at, _undone(step)
+                elif policy.archive_first:
+                    step, rest = await self._archive_runs(step, selection, at, pace, tell)
+                else:
+                    step, rest = await self._delete_runs(
+                        step, selection, at, policies, size, pace, tell
+                    )
+                at = at.model_copy(update={"done": at.done and step.done})
             steps.append(step)
-        report = RetentionReport(tenant_id=tenant_id, steps=tuple(steps))
-        return report if pace.over else await self._tidy(report)
+        report = RetentionReport(tenant_id=tenant_id, steps=tuple(steps), resume=rest)
+        return report if rest is not None else await self._tidy(report, at.of(None), pace)
 
     async def _delete_runs(
         self,
         step: RetentionStep,
         selection: Selection,
+        at: RetentionCursor,
         policies: Sequence[RetentionPolicy],
         size: int,
-        pace: "Pace",
+        pace: Pace,
         tell: Tell,
-    ) -> RetentionStep:
+    ) -> Taken:
         tenant_id, held = selection.tenant_id, Holds.of(policies)
-        async for window in expiry.windows(self._scope, selection, size):
+        async for window in expiry.windows(self._scope, selection, size, at.position):
             ids = window.may_go(selection, held)
             while ids and not pace.over:
                 async with self._scope.write() as session:
                     if await holds.read(session, tenant_id, steady=True) != policies:
-                        return step.model_copy(update={"done": False})
+                        return _undone(step), None
                     gone = await families.delete(session, tenant_id, ids, strict=False)
                 step, ids = _further(step, gone.removed, done=not gone.left), gone.later
                 tell(step)
                 await pace.rest(gone.removed.runs)
-            if pace.over:
-                return step.model_copy(update={"done": False}) if ids or window.full else step
-        return step
+            reached = {} if ids or not window.rows else {"position": window.last}
+            at = at.model_copy(update={"done": at.done and step.done, **reached})
+            tell(step)
+            await pace.rest()
+            if pace.over and (ids or window.full):
+                return _undone(step), at
+        return step, None
 
     async def _archive_runs(
         self,
         step: RetentionStep,
         selection: Selection,
-        pace: "Pace",
+        at: RetentionCursor,
+        pace: Pace,
         tell: Tell,
-    ) -> RetentionStep:
+    ) -> Taken:
         """Move runs bundle by bundle; bundles that an interrupted call left are finished first."""
         tenant_id = selection.tenant_id
         assert selection.before is not None
         for bundle_id in await self._unfinished(tenant_id):
             step = await self._finish(step, tenant_id, bundle_id, pace, tell)
+            if pace.over:
+                break
         while not pace.over:
             published = await self._archive.publish(
                 tenant_id,
@@ -156,13 +175,13 @@ class Retention(Policies):
                 limit=_IN_BUNDLE,
             )
             if not published:
-                return step
+                return step, None
             before = step.archived
             for bundle in published:
                 step = await self._finish(step, tenant_id, bundle.id, pace, tell)
             if step.archived == before:  # others are writing to all of them
-                break
-        return step.model_copy(update={"done": False})
+                return _undone(step), None
+        return _undone(step), at
 
     async def _unfinished(self, tenant_id: str) -> list[UUID]:
         found: list[UUID] = []
@@ -181,7 +200,7 @@ class Retention(Policies):
         step: RetentionStep,
         tenant_id: str,
         bundle_id: UUID,
-        pace: "Pace",
+        pace: Pace,
         tell: Tell,
     ) -> RetentionStep:
         await self._archive.verify(tenant_id, bundle_id)
@@ -191,74 +210,24 @@ class Retention(Policies):
         await pace.rest(moved.archived)
         return step
 
-    async def _tidy(self, report: RetentionReport) -> RetentionReport:
-        """Remove values and marks that nobody needs any more, and add up executions."""
-        while await self._fold_executions(report.tenant_id) == executions.MOST_FOLDED:
-            pass
-        swept, after = 0, b""
-        while True:
-            async with self._scope.write() as session:
-                gone, last = await payloads.sweep(session, report.tenant_id, after, _SWEEP)
-            swept += gone
-            if last is None:
-                break
-            after = last
-        pruned = 0
-        while True:
-            async with self._scope.write() as session:
-                gone = await tombstones.prune(session, _SWEEP)
-            pruned += gone
-            if gone < _SWEEP:
-                break
-        return report.model_copy(update={"payloads": swept, "tombstones": pruned})
-
-    async def _fold_executions(self, tenant_id: str) -> int:
-        async with self._scope.write() as session:
-            return await executions.fold(session, tenant_id, executions.MOST_FOLDED)
-
-
-class Pace:
-    """How fast and how long to go on.
-
-    Args:
-        max_runs_per_second: None for as fast as it goes.
-        max_seconds: None for as long as it takes.
-
-    Raises:
-        InvalidInput: If one of them is not above zero.
-    """
-
-    def __init__(self, max_runs_per_second: float | None, max_seconds: float | None) -> None:
-        for name, value in (
-            ("max_runs_per_second", max_runs_per_second),
-            ("max_seconds", max_seconds),
-        ):
-            if value is not None and not value > 0:
-                raise InvalidInput(f"{name} is {value!r}", hint="it must be above 0")
-        self._rate = max_runs_per_second
-        self._started = time.monotonic()
-        self._end = None if max_seconds is None else self._started + max_seconds
-        self._runs = 0
-
-    @property
-    def over(self) -> bool:
-        """Whether the time is up."""
-        return self._end is not None and time.monotonic() >= self._end
-
-    @property
-    def left(self) -> float | None:
-        """Seconds until the time is up; None without a limit."""
-        return None if self._end is None else max(0.0, self._end - time.monotonic())
-
-    async def rest(self, runs: int) -> None:
-        """Wait until so many more runs fit the rate, but not beyond the end."""
-        self._runs += runs
-        if self._rate is None:
-            return
-        due = self._started + self._runs / self._rate
-        if self._end is not None:
-            due = min(due, self._end)
-        await asyncio.sleep(max(0.0, due - time.monotonic()))
+    async def _tidy(
+        self, report: RetentionReport, at: RetentionCursor, pace: Pace
+    ) -> RetentionReport:
+        """Clear away what nobody needs any more, unless the time is up already."""
+        if pace.over:
+            return report.model_copy(update={"resume": at})
+        after = bytes.fromhex(at.payload)
+        tidied = await tidying.tidy(self._scope, report.tenant_id, after, pace)
+        rest = None
+        if tidied.after is not None:
+            rest = at.model_copy(update={"payload": tidied.after.hex()})
+        return report.model_copy(
+            update={
+                "payloads": tidied.payloads,
+                "tombstones": tidied.tombstones,
+                "resume": rest,
+            }
+        )
 
 
 def _telling(tenant_id: str, done: list[RetentionStep], on_progress: OnProgress | None) -> Tell:
@@ -275,6 +244,10 @@ def _further(step: RetentionStep, removed: Removed, *, done: bool = True) -> Ret
     if step.policy.archive_first:
         return step.model_copy(update={"archived": step.archived + removed.runs, "done": done})
     return step.model_copy(update={"removed": step.removed + removed, "done": done})
+
+
+def _undone(step: RetentionStep) -> RetentionStep:
+    return step.model_copy(update={"done": False})
 
 
 def _now(now: datetime | None) -> datetime:
