@@ -16,8 +16,8 @@ help: ## show this list
 demo: $(INSTALLED) ## start the engine, extract a sample database, show its run
 	@$(BIN)/flowkeep demo $(ARGS)
 
-test: $(INSTALLED) ## run the tests on real servers
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(INSTALLED) ## run the tests on real servers, a process per core
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 test-faults: $(INSTALLED) ## the long form of the fault tests: more kills, more random changes
 	@MUTATION_SEEDS=20 MODEL_EXAMPLES=300 $(BIN)/python -m pytest --fault-points 10 \

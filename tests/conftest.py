@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
@@ -16,6 +17,9 @@ from flowkeep.errors import FlowkeepError
 from flowkeep.local_engine import LocalEngine
 from flowkeep.local_engine.temporal_binary import find_temporal
 from flowkeep.settings import Settings, StorageSettings
+
+hypothesis.settings.register_profile("flowkeep", deadline=None)
+hypothesis.settings.load_profile("flowkeep")  # a busy machine is no counterexample
 
 FOREIGN = ("FLOWKEEP_", "TEMPORAL_")
 for _name in [name for name in os.environ if name.startswith(FOREIGN)]:
@@ -29,10 +33,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
     """Get the Temporal program before any test's time limit runs; a first build takes minutes."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if not session.items or session.config.option.collectonly or reporter is None:
+    if session.config.option.collectonly or reporter is None:  # one of several processes has none
         return
     try:
         asyncio.run(find_temporal(reporter.write_line))

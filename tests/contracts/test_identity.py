@@ -3,13 +3,12 @@
 from uuid import UUID
 
 import uuid_utils.compat as uuids
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from flowkeep.contracts import Identity, derive_run_id
 
 
-@settings(deadline=None)  # a busy machine is no counterexample
 @given(namespace=st.text(), workflow_id=st.text(), first=st.text())
 def test_derived_ids_are_uuid7_and_stable(namespace: str, workflow_id: str, first: str) -> None:
     """A derived id is always a valid UUIDv7, and the same for the same execution."""

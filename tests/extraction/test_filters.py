@@ -245,9 +245,7 @@ def connection(sample_url: str) -> Any:
         yield opened
 
 
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     drawn=st.lists(rules(), max_size=4),
     schema_rules=st.lists(rules(level="schema"), max_size=2),

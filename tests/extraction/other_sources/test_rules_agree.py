@@ -28,9 +28,7 @@ def mariadb_cursor(mariadb: MariaDBServer) -> Iterator[Any]:
         yield cursor
 
 
-@settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     drawn=st.lists(rules(), max_size=4),
     schema_rules=st.lists(rules(level="schema"), max_size=2),
@@ -68,7 +66,7 @@ def test_mariadb_agrees(
         assert bool(in_table) == (table in judge.tables("def", schema, [table])), pairs[number]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(drawn=st.lists(rules(), max_size=4), tables=names)
 def test_sqlite_agrees(drawn: list[dict[str, Any]], tables: list[str]) -> None:
     """For any names and rules, SQLite's conditions choose what `Scope` chooses."""
