@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 from uuid import uuid4
 
@@ -43,6 +43,16 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         asyncio.run(find_temporal(reporter.write_line))
     except FlowkeepError as error:  # tests that need it will fail with the same words
         reporter.write_line(str(error))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let reports travel between processes, whatever a test has logged."""
+    report = yield
+    report.sections = [
+        (name, text.encode(errors="replace").decode()) for name, text in report.sections
+    ]
+    return report
 
 
 @pytest.fixture(scope="session")
