@@ -109,6 +109,9 @@ async def test_adopted_runs_may_have_awkward_names(store: Store) -> None:
     assert await store.system.record([attempt(ref)]) == 1
     run = await store.runs.get(TENANT, ref.run_id)
     assert (run.workflow_id, run.workflow_type) == ("w\ufffd\ufffd", "ü\ufffd")
+    long = ref_of(new_run(), app_id="ü" * 2000)
+    assert await store.system.record([attempt(long)]) == 1
+    assert (await store.runs.get(TENANT, long.run_id)).app_id == "ü" * 400
     with pytest.raises(InvalidInput, match="tenant_id"):
         await store.system.record([attempt(ref_of(new_run(), tenant_id=""))])
 

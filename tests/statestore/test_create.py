@@ -1,6 +1,7 @@
 """Creating and saving runs: once, whole, and never two open ones of one workflow_id."""
 
 import asyncio
+import random
 
 import pytest
 
@@ -192,3 +193,41 @@ async def test_save_is_safe_to_repeat(store: Store) -> None:
     with pytest.raises(RevisionMismatch):
         await store.runs.save(TENANT, goal.evolve(revision=7))
     assert await kinds(store, foreign.id) == ["created", "state_patched"]
+
+
+async def test_the_longest_names_fit_every_index(store: Store) -> None:
+    """Names of the most bytes, which nothing can compress, are stored and found."""
+    letters = random.Random(7)
+
+    def longest(size: int) -> str:
+        return "".join(chr(letters.randrange(0x4E00, 0x9FA5)) for _ in range(size // 3))
+
+    tenant, app = longest(800), longest(800)
+    new = new_run(
+        app_id=app,
+        owner=longest(800),
+        triggered_from=longest(800),
+        workflow_id=longest(1000),
+        workflow_type=longest(1000),
+        task_queue=longest(1000),
+        arguments={"a": 1},
+    )
+    run = await store.runs.create(tenant, new)
+    page = await store.runs.get_paginated_runs(tenant, app, new.triggered_from)
+    assert [one.id for one in page.data] == [run.id]
+
+
+@pytest.mark.parametrize("field", ["app_id", "owner", "triggered_from", "workflow_id"])
+async def test_a_name_that_no_index_can_hold_is_refused(store: Store, field: str) -> None:
+    """A text that lists look for has a limit in bytes, which the error names; nothing is stored."""
+    stored = await store.runs.create(TENANT, new_run())
+    new = new_run(**{field: "ü" * 501})
+    with pytest.raises(InvalidInput, match=f"{field} is longer than (800|1000) bytes"):
+        await store.runs.create(TENANT, new)
+    with pytest.raises(InvalidInput, match=field):
+        await store.runs.save(TENANT, stored.evolve(**{field: "ü" * 501}, id=new_id()))
+    with pytest.raises(InvalidInput, match="owner"):
+        await store.runs.save(TENANT, stored.evolve(owner="ü" * 501))
+    assert await store.runs.get(TENANT, stored.id) == stored
+    with pytest.raises(NotFound):
+        await store.runs.get(TENANT, new.id)

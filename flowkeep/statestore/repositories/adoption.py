@@ -164,7 +164,17 @@ def _storable(ref: RunRef) -> RunRef:
     """Return a reference whose texts PostgreSQL can hold."""
     inputs.tenant(ref.tenant_id)
     texts = ("namespace", "workflow_id", "workflow_type", "task_queue", "app_id", "triggered_from")
-    return replace(ref, **{name: encoding.storable(getattr(ref, name)) for name in texts})
+    return replace(ref, **{name: _fitting(getattr(ref, name)) for name in texts})
+
+
+def _fitting(text: str | None) -> Any:
+    """Return a text that an index can hold: Temporal's are short enough, a foreign header's not."""
+    if text is None:
+        return None
+    stored = str(encoding.storable(text))
+    if len(stored.encode()) <= inputs.TEMPORAL_BYTES:
+        return stored
+    return stored.encode()[: inputs.MOST_BYTES].decode(errors="ignore")
 
 
 async def _insert(session: Session, ref: RunRef, status: RunStatus) -> bool:

@@ -113,6 +113,7 @@ async def insert_saved(session: Session, tenant_id: str, saved: Run) -> bool:
     Raises:
         OpenRunExists: If it is open and another run with its workflow_id is, too.
     """
+    _check_names(saved)
     packed = {
         name: payloads.pack(encoding.strict(getattr(saved, name), name))
         for name in ("inputs", "outputs")
@@ -145,8 +146,7 @@ async def insert_saved(session: Session, tenant_id: str, saved: Run) -> bool:
 
 
 def _columns(tenant_id: str, new: NewRun) -> dict[str, Any]:
-    for field in ("namespace", "workflow_id", "workflow_type", "task_queue"):
-        inputs.name(getattr(new, field), field)
+    _check_names(new)
     created_at = inputs.instant(new.created_at, "created_at")
     return {
         "id": new.id,
@@ -170,6 +170,14 @@ def _columns(tenant_id: str, new: NewRun) -> dict[str, Any]:
         "updated_at": func.now(),
         **{field: encoding.strict(getattr(new, field), field) for field in _TEXTS},
     }
+
+
+def _check_names(wanted: NewRun | Run) -> None:
+    for field in ("namespace", "workflow_id", "workflow_type", "task_queue"):
+        inputs.name(getattr(wanted, field), field, inputs.TEMPORAL_BYTES)
+    for field in ("app_id", "triggered_from", "owner"):
+        if getattr(wanted, field) is not None:
+            inputs.name(getattr(wanted, field), field)
 
 
 async def _pin(session: Session, tenant_id: str, wanted: NewRun | Run, pin: Pinning) -> Pin | None:

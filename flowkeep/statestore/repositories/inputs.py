@@ -10,6 +10,10 @@ from flowkeep.errors import InvalidInput
 
 MOST_ROWS = 100
 """Largest page."""
+MOST_BYTES = 800
+"""Longest name, in UTF-8: an entry of an index holds 2,704 bytes, and three names may share one."""
+TEMPORAL_BYTES = 1000
+"""Longest id or type that Temporal takes by default; no index holds two of them."""
 
 _EVENT_KIND = re.compile(r"[a-z][a-z0-9_.]{0,63}")
 
@@ -34,17 +38,23 @@ def tenant(tenant_id: str) -> str:
     return name(tenant_id, "tenant_id")
 
 
-def name(value: str, field: str) -> str:
+def name(value: str, field: str, most_bytes: int = MOST_BYTES) -> str:
     """Return a short text that names something.
 
+    Args:
+        value: The text.
+        field: What the error calls it.
+        most_bytes: Longest it may be, in UTF-8.
+
     Raises:
-        InvalidInput: If it is not text, empty, longer than 1000 characters, or holds what
-            PostgreSQL cannot store.
+        InvalidInput: If it is not text, empty, too long, or holds what PostgreSQL cannot store.
     """
     if not isinstance(value, str) or not value:
         raise InvalidInput(f"{field} is {value!r}", hint="it must be text that is not empty")
-    if len(value) > 1000 or "\x00" in value or not value.isprintable():
-        raise InvalidInput(f"{field} is longer than 1000 characters or holds control characters")
+    if not value.isprintable():  # nor are NUL and lone surrogates
+        raise InvalidInput(f"{field} holds control characters")
+    if len(value.encode()) > most_bytes:
+        raise InvalidInput(f"{field} is longer than {most_bytes} bytes", hint="use a shorter one")
     return value
 
 

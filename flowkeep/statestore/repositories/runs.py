@@ -206,6 +206,8 @@ def _differences(stored: Run, wanted: Run) -> dict[str, Any]:
         for name in _FREE
         if getattr(stored, name) != getattr(wanted, name)
     }
+    if values.get("owner") is not None:
+        inputs.name(values["owner"], "owner")
     return {
         name: encoding.strict(value, name) if isinstance(value, (dict, str)) else value
         for name, value in values.items()

@@ -109,7 +109,7 @@ def _names(tenant_id: str, key: str, kind: StateType | str) -> tuple[str, str, S
             f"state kind {str(kind)[:80]!r} is not known",
             hint=f"use one of {', '.join(StateType)}",
         ) from None
-    return inputs.tenant(tenant_id), inputs.name(key, "key"), known
+    return inputs.tenant(tenant_id), inputs.name(key, "key", inputs.TEMPORAL_BYTES), known
 
 
 def _object(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -218,7 +218,7 @@ async def test_not_inside_a_transaction(store: Store) -> None:
             await tx.archive.publish(TENANT, LATER)
 
 
-@pytest.mark.parametrize("tenant", ["../a/b %2e", "ü" * 1000])
+@pytest.mark.parametrize("tenant", ["../a/b %2e", "ü" * 400])
 async def test_tenants_cannot_leave_their_folder(
     store: Store, storage: Storage, tenant: str
 ) -> None:
