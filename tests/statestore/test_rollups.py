@@ -35,6 +35,14 @@ UPDATE {schema}.run SET status = :status, started_at = created_at,
     finished_at = created_at + :took, updated_at = now() WHERE id = :id
 """
 
+ARCHIVE = """
+INSERT INTO {schema}.run_archive
+SELECT a.* FROM {schema}.run AS r CROSS JOIN LATERAL jsonb_populate_record(
+    null::{schema}.run_archive,
+    to_jsonb(r) || jsonb_build_object('bundle_id', gen_random_uuid(), 'archived_at', now())
+) AS a WHERE r.id = ANY(:ids)
+"""
+
 
 async def execute(store: Store, statement: str, **values: Any) -> Any:
     """Run one statement in a transaction of its own."""
@@ -86,40 +94,50 @@ class Model:
         await execute(self.store, END, id=run_id, status=status, took=took)
         self.held[run_id] = (*self.held[run_id][:2], status)
 
-    async def leave(self, *, archive: bool) -> None:
+    async def delete(self) -> None:
         ids = self.random.sample(list(self.held), min(len(self.held), 3))
         async with self.store._scope.write() as session:
             await rollups.note_gone(session, ids)
-            where = {"ids": ids}
-            of_them = "SELECT * FROM {schema}.run WHERE id = ANY(:ids)"
-            if archive:
-                await session.execute(
-                    "CREATE TABLE IF NOT EXISTS {schema}.elsewhere (LIKE {schema}.run)"
-                )
-                await session.execute("INSERT INTO {schema}.elsewhere " + of_them, where)
-            await session.execute("DELETE FROM {schema}.run WHERE id = ANY(:ids)", where)
-        for run_id in ids:
-            key = self.held.pop(run_id)
-            if archive:
-                self.away[run_id] = key
-            else:
-                self.deleted.append(key)
+            await session.execute("DELETE FROM {schema}.run WHERE id = ANY(:ids)", {"ids": ids})
+        self.deleted += [self.held.pop(run_id) for run_id in ids]
 
-    async def come_back(self) -> None:
+    async def archive(self) -> None:
+        ids = self.random.sample(list(self.held), min(len(self.held), 3))
+        where = {"ids": ids}
+        async with self.store._scope.write() as session:
+            await session.execute(
+                "CREATE TABLE IF NOT EXISTS {schema}.elsewhere (LIKE {schema}.run)"
+            )
+            of_them = "SELECT * FROM {schema}.run WHERE id = ANY(:ids)"
+            await session.execute("INSERT INTO {schema}.elsewhere " + of_them, where)
+            await session.execute(ARCHIVE, where)
+            await session.execute("DELETE FROM {schema}.run WHERE id = ANY(:ids)", where)
+            await rollups.note_archived(session, ids)
+        self.away |= {run_id: self.held.pop(run_id) for run_id in ids}
+
+    async def restore(self) -> None:
         ids = self.random.sample(list(self.away), min(len(self.away), 2))
         if not ids:
             return
+        where = {"ids": ids}
         async with self.store._scope.write() as session:
             await session.execute(
                 "INSERT INTO {schema}.run SELECT * FROM {schema}.elsewhere WHERE id = ANY(:ids)",
-                {"ids": ids},
+                where,
             )
+            for table in ("elsewhere", "run_archive"):
+                await session.execute(f"DELETE FROM {{schema}}.{table} WHERE id = ANY(:ids)", where)
+        self.held |= {run_id: self.away.pop(run_id) for run_id in ids}
+
+    async def forget(self) -> None:
+        """Delete archived runs."""
+        ids = self.random.sample(list(self.away), min(len(self.away), 2))
+        async with self.store._scope.write() as session:
+            await rollups.note_gone(session, ids, archived=True)
             await session.execute(
-                "DELETE FROM {schema}.elsewhere WHERE id = ANY(:ids)", {"ids": ids}
+                "DELETE FROM {schema}.run_archive WHERE id = ANY(:ids)", {"ids": ids}
             )
-            await rollups.note_back(session, ids)
-        for run_id in ids:
-            self.held[run_id] = self.away.pop(run_id)
+        self.deleted += [self.away.pop(run_id) for run_id in ids]
 
     async def count(self) -> None:
         counting = folding.rebuild if self.random.random() < 0.2 else folding.fold
@@ -137,9 +155,10 @@ class Model:
             [
                 *[self.create] * 4,
                 *[self.end] * 4,
-                lambda: self.leave(archive=False),
-                lambda: self.leave(archive=True),
-                self.come_back,
+                self.delete,
+                *[self.archive] * 2,
+                self.restore,
+                self.forget,
                 self.count,
                 self.forget_the_margin,
             ]
@@ -244,7 +263,7 @@ async def test_a_repeated_count_changes_nothing(store: Store) -> None:
 
 
 async def test_a_catalogue_made_anew_is_counted(store: Store) -> None:
-    """A rebuild counts archived runs that no removal told of, and those it was told of once."""
+    """A rebuild counts archived runs however they came to be there."""
     await store.runs.create(TENANT, new_run(app_id=None))
     copy = """
     INSERT INTO {schema}.run_archive

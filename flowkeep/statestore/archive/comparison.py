@@ -12,13 +12,21 @@ from flowkeep.statestore.session import Session
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# One row per run of a batch. A run that is not there has neither seal nor blocker.
+# A run that is not there has neither seal nor blocker; one that must stay keeps its family.
 _COMPARE = """
-SELECT b.id, b.family, r.id IS NULL AS gone,
-    coalesce(r.tenant_id = :tenant AND {same}, false) AS same, {free} AS free
-FROM unnest(CAST(:ids AS uuid[]), CAST(:families AS uuid[]), CAST(:revisions AS bigint[]),
-    CAST(:seals AS bigint[])) AS b(id, family, revision, seal)
-LEFT JOIN {schema}.run AS r ON r.id = b.id
+SELECT coalesce(array_agg(id ORDER BY id) FILTER (WHERE NOT gone AND NOT blocked), '{}') AS same,
+    count(*) FILTER (WHERE NOT gone AND blocked) AS kept,
+    coalesce(array_agg(id ORDER BY id) FILTER (WHERE gone), '{}') AS gone
+FROM (
+    SELECT id, gone, bool_or(NOT gone AND NOT movable) OVER (PARTITION BY family) AS blocked
+    FROM (
+        SELECT b.id, b.family, r.id IS NULL AS gone,
+            coalesce(r.tenant_id = :tenant AND {same}, false) AND {free} AS movable
+        FROM unnest(CAST(:ids AS uuid[]), CAST(:families AS uuid[]), CAST(:revisions AS bigint[]),
+            CAST(:seals AS bigint[])) AS b(id, family, revision, seal)
+        LEFT JOIN {schema}.run AS r ON r.id = b.id
+    ) AS compared
+) AS judged
 """
 _SAME_REVISION = "b.revision = r.revision"
 _SAME_ROWS = f"b.seal = {SEAL.replace('$run', 'r')}"
@@ -114,13 +122,5 @@ async def compare(session: Session, tenant_id: str, batch: Batch, *, lock: bool)
         await session.execute(_LOCK, {"ids": bound["ids"]})
     same, free = (_SAME_ROWS, _FREE) if lock else (_SAME_REVISION, "true")
     statement = _COMPARE.replace("{same}", same).replace("{free}", free)
-    found = (await session.execute(statement, {**bound, "tenant": tenant_id})).all()
-    blocked = {row.family for row in found if not row.gone and not (row.same and row.free)}
-    unchanged: list[UUID] = []
-    gone: list[UUID] = []
-    for row in found:
-        if row.gone:
-            gone.append(row.id)
-        elif row.family not in blocked:
-            unchanged.append(row.id)
-    return Compared(unchanged, len(found) - len(unchanged) - len(gone), gone)
+    found = (await session.execute(statement, {**bound, "tenant": tenant_id})).one()
+    return Compared(found.same, found.kept, found.gone)

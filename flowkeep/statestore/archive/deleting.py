@@ -16,8 +16,8 @@ from flowkeep.errors import Conflict
 from flowkeep.statestore.archive import bundles, objects
 from flowkeep.statestore.archive.comparison import Batch, batches, compare
 from flowkeep.statestore.archive.threads import in_thread
-from flowkeep.statestore.repositories import folding, holds
-from flowkeep.statestore.repositories.removal import remove
+from flowkeep.statestore.repositories import folding, holds, rollups
+from flowkeep.statestore.repositories.removal import clear
 from flowkeep.statestore.session import EngineScope, Session
 from flowkeep.statestore.tables import run_archive
 from flowkeep.storage import Storage
@@ -142,7 +142,8 @@ async def _move(session: Session, bundle: Bundle, batch: Batch) -> _Tally:
         bound = _bound(bundle, found.same)
         for statement in (_LINES, _LABELS, _DONE):
             await session.execute(statement, bound)
-        await remove(session, bundle.tenant_id, found.same)
+        await clear(session, bundle.tenant_id, found.same)
+        await rollups.note_archived(session, found.same)
     return moved
 
 

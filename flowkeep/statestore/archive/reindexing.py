@@ -196,7 +196,7 @@ async def _settle(scope: EngineScope, tenant_id: str, months: list[date]) -> int
         if months:
             await rollups.pass_gate(session, alone=True)
             ranges = [(tenant_id, *_range(month)) for month in months]
-            await rollups.recount_archived(session, ranges)
+            await rollups.recount(session, ranges)
         return int(counted.scalar_one())
 
 

@@ -30,7 +30,7 @@ from flowkeep.statestore.archive.parts import (
 )
 from flowkeep.statestore.archive.reading import rows_of
 from flowkeep.statestore.archive.threads import in_thread
-from flowkeep.statestore.repositories import arguments, rollups
+from flowkeep.statestore.repositories import arguments
 from flowkeep.statestore.session import EngineScope, Session
 from flowkeep.statestore.tables import payload, payload_ref, state_entry
 from flowkeep.storage import Storage
@@ -197,8 +197,7 @@ async def _bring_back(
     if status.scalar_one_or_none() is None:
         raise Conflict(f"bundle {bundle.id} was removed while its runs were being restored")
     bound = {"ids": batch.bound["ids"], "bundle": bundle.id, "tenant": bundle.tenant_id}
-    lines: list[UUID] = list((await session.execute(_LINES, bound)).scalars())
-    ids = [str(run_id) for run_id in lines]
+    ids = [str(run_id) for run_id in (await session.execute(_LINES, bound)).scalars()]
     if not ids:
         return 0
     tables = await in_thread(partial(_read, files, ids, hold))
@@ -208,8 +207,7 @@ async def _bring_back(
     bound["ids"] = "{" + ",".join(ids) + "}"
     for statement in (_TOLD, _LABELS, _FORGET):
         await session.execute(statement, bound)
-    await rollups.note_back(session, lines)
-    return len(lines)
+    return len(ids)
 
 
 def _read(

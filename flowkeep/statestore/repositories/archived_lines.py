@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping
 
-from flowkeep.statestore.repositories import families, holds, inputs, tombstones
+from flowkeep.statestore.repositories import families, holds, inputs, rollups, tombstones
 from flowkeep.statestore.repositories.expiry import START
 from flowkeep.statestore.repositories.holds import Holds
 from flowkeep.statestore.session import Scope, Session
@@ -80,6 +80,7 @@ async def forget(session: Session, tenant_id: str, run_ids: Sequence[UUID]) -> i
     bound = {"tenant": tenant_id, "runs": inputs.array([row["id"] for row in rows])}
     members = (await session.execute(_WITH_CHUNKS, bound)).scalars().all()
     bound["runs"] = inputs.array(members)
+    await rollups.note_gone(session, members, archived=True)
     await session.execute(_LABELS, bound)
     gone = set((await session.execute(_LINES, bound)).scalars())
     await tombstones.write(session, tenant_id, sorted(gone))

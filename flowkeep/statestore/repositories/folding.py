@@ -18,13 +18,7 @@ from typing import TypeVar
 
 from sqlalchemy.exc import DBAPIError
 
-from flowkeep.statestore.repositories.rollups import (
-    BUCKET_AT,
-    CHANGED,
-    pass_gate,
-    recount,
-    recount_archived,
-)
+from flowkeep.statestore.repositories.rollups import BUCKET_AT, CHANGED, pass_gate, recount
 from flowkeep.statestore.session import EngineScope, Scope, Session
 
 T = TypeVar("T")
@@ -251,9 +245,7 @@ async def _rebuild_step(session: Session) -> bool:
             return True
     place = {"tenant": tenant, "at": at}
     until = (await session.execute(_NEXT_BUCKET, place)).scalar_one_or_none()
-    ranges = [(tenant, at, until or _LAST)]
-    await _count(session, ranges)
-    await recount_archived(session, ranges)
+    await _count(session, [(tenant, at, until or _LAST)])
     await session.execute(_STEP, {"tenant": tenant, "at": until or _FIRST})
     return False
 

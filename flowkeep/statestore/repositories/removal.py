@@ -104,8 +104,7 @@ _SHARED = {
 async def remove(session: Session, tenant_id: str, run_ids: Sequence[UUID]) -> Removed:
     """Delete runs of one tenant with everything that is theirs alone.
 
-    They stay counted in the statistics. Neither tombstone nor archive line is written: the caller
-    says why they go. Labels marked as archived stay.
+    They stay counted in the statistics. No tombstone is written: the caller says why they go.
 
     Args:
         session: The transaction that holds the locks of these runs.
@@ -115,6 +114,17 @@ async def remove(session: Session, tenant_id: str, run_ids: Sequence[UUID]) -> R
     if not run_ids:
         return Removed()
     await rollups.note_gone(session, run_ids)
+    return await clear(session, tenant_id, run_ids)
+
+
+async def clear(session: Session, tenant_id: str, run_ids: Sequence[UUID]) -> Removed:
+    """Delete all rows of runs, whatever becomes of them; labels marked as archived stay.
+
+    Args:
+        session: The transaction that holds the locks of these runs.
+        tenant_id: Whose runs.
+        run_ids: Terminal runs, their chunks among them.
+    """
     bound = _bound(tenant_id, run_ids)
     gone: dict[str, int] = {}
     for name, (table, condition) in _ROWS.items():

@@ -1,7 +1,8 @@
 """Counts of runs that outlive the runs: how they are made, and kept right when runs leave.
 
-A live row of `run_rollup` is what a count of the runs in the ledger gives; `folding` counts anew
-wherever a run changed. A gone row is the sum of what left, which nobody could count again.
+A live row of `run_rollup` is what a count of the runs in the ledger and in its archive gives;
+`folding` counts anew wherever a run changed. A gone row is the sum of what was deleted, which
+nobody could count again. A run that moves between ledger and archive changes neither.
 
 Counting and leaving must not cross: a count that began before a run left and was written after
 it would hold the run for ever. So both pass a gate and hold it until they commit: the leaving side
@@ -71,20 +72,25 @@ FROM (
 ) AS stepped GROUP BY <key>
 """
 
+_TABLES = ("run", "run_archive")
 # Ranges are half open; `OFFSET 0` keeps each a range of an index, however many there are.
 _RANGES = """
 unnest(CAST(:tenants AS text[]), CAST(:since AS timestamptz[]), CAST(:until AS timestamptz[]))
     AS range (tenant_id, since, until)
 """
+_IN_RANGE = """
+(SELECT x.tenant_id, x.created_at, x.app_id, x.definition_id, x.workflow_type, x.status,
+    x.started_at, x.finished_at
+ FROM {schema}.<table> AS x
+ WHERE x.tenant_id = range.tenant_id AND x.kind = 'run'
+   AND x.created_at >= range.since AND x.created_at < range.until
+   AND x.id <> ALL (CAST(:without AS uuid[])) OFFSET 0)
+"""
 _IN_RANGES = f"""
 {_RANGES} CROSS JOIN LATERAL (
-    SELECT * FROM {{schema}}.<table> AS x
-    WHERE x.tenant_id = range.tenant_id AND x.kind = 'run'
-      AND x.created_at >= range.since AND x.created_at < range.until
-      AND x.id <> ALL (CAST(:without AS uuid[])) OFFSET 0
+    {" UNION ALL ".join(_IN_RANGE.replace("<table>", name) for name in _TABLES)}
 ) AS r
 """
-_HELD, _ARCHIVED = (_IN_RANGES.replace("<table>", name) for name in ("run", "run_archive"))
 
 
 def counted(runs: str, sign: str = "1") -> str:
@@ -130,38 +136,28 @@ DELETE FROM {{schema}}.run_rollup WHERE ctid = ANY (ARRAY(
 """
 _FILL = f"""
 INSERT INTO {{schema}}.run_rollup ({KEY}, gone, runs, durations)
-SELECT {KEY}, false, runs, durations FROM ({counted(_HELD)}) AS fresh
+SELECT {KEY}, false, runs, durations FROM ({counted(_IN_RANGES)}) AS fresh
 """
 
 
-# What was deleted is in the gone rows too, so they are raised, never lowered.
-_RAISE = f"""
-INSERT INTO {{schema}}.run_rollup AS c ({KEY}, gone, runs, durations)
-SELECT {KEY}, true, runs, durations FROM ({counted(_ARCHIVED)}) AS archived
-ON CONFLICT ({KEY}, gone) DO UPDATE SET runs = excluded.runs, durations = excluded.durations
-WHERE c.runs < excluded.runs
-"""
-
-
-def _moving(gone: str, live: str) -> str:
-    """Return the SQL that moves runs between live and gone rows.
+def _leaving(table: str) -> str:
+    """Return the SQL that moves runs from live to gone rows.
 
     Runs that changed after the mark are not in the live rows as they are now; their buckets are
     counted anew instead.
 
     Args:
-        gone: SQL: 1 when runs leave, -1 when they come back.
-        live: The other of the two.
+        table: Where the runs lie.
     """
-    moved = "{schema}.run AS r WHERE r.kind = 'run' AND r.id = ANY (CAST(:run_ids AS uuid[]))"
-    settled = f"{moved} AND r.updated_at < :mark"
+    left = f"{{schema}}.{table} AS r WHERE r.kind = 'run' AND r.id = ANY (CAST(:run_ids AS uuid[]))"
+    settled = f"{left} AND r.updated_at < :mark"
     # Rows are met in the order of their key, so that two transactions never wait for each other.
     return f"""
     INSERT INTO {{schema}}.run_rollup AS c ({KEY}, gone, runs, durations)
     SELECT {KEY}, gone, runs, durations FROM (
-        SELECT *, true AS gone FROM ({counted(moved, gone)}) AS whole
+        SELECT *, true AS gone FROM ({counted(left)}) AS whole
         UNION ALL
-        SELECT *, false FROM ({counted(settled, live)}) AS settled
+        SELECT *, false FROM ({counted(settled, "-1")}) AS settled
     ) AS moved
     WHERE runs > 0 OR EXISTS (SELECT FROM {{schema}}.run_rollup AS k
         WHERE {" AND ".join(f"k.{name} = moved.{name}" for name in _FULL_KEY)})
@@ -193,24 +189,12 @@ async def recount(
     await session.execute(_FILL, {**within, "without": list(without)})
 
 
-async def recount_archived(
-    session: Session, ranges: Sequence[tuple[str, datetime, datetime]]
-) -> None:
-    """Make sure that all archived runs are counted; the caller holds the gate alone.
-
-    After a ledger was lost, its archive's catalogue is made from the bundles again.
-    """
-    tenants, since, until = (list(part) for part in zip(*ranges, strict=True))
-    within = {"tenants": tenants, "since": since, "until": until, "without": []}
-    await session.execute(_RAISE, within)
-
-
 _GATE = "hashtextextended('flowkeep.rollups.gate.' || :schema, 0)"
 _MARK = "SELECT coalesce(max(folded_to), '0001-01-02') FROM {schema}.run_rollup_mark"
-_LEAVE, _RETURN = _moving("1", "-1"), _moving("-1", "1")
+_LEAVE = {table: _leaving(table) for table in _TABLES}
 _UNSETTLED = f"""
 SELECT DISTINCT r.tenant_id, {BUCKET_AT}, {BUCKET_AT} + interval '15 minutes'
-FROM {{schema}}.run AS r
+FROM {{schema}}.<table> AS r
 WHERE r.kind = 'run' AND r.id = ANY (CAST(:run_ids AS uuid[])) AND r.updated_at >= :mark
 """
 
@@ -223,37 +207,46 @@ async def pass_gate(session: Session, *, alone: bool) -> None:
     )
 
 
-async def note_gone(session: Session, run_ids: Sequence[UUID]) -> None:
-    """Keep counting runs that are about to be deleted or archived.
+async def note_gone(session: Session, run_ids: Sequence[UUID], *, archived: bool = False) -> None:
+    """Keep counting runs that are about to be deleted.
 
     Args:
         session: The transaction that removes them, right before it does; it holds their locks.
         run_ids: The runs; those of another kind than `run` are not counted anyway.
+        archived: Whether they lie in the archive.
     """
-    await _note(session, run_ids, _LEAVE, without=run_ids)
-
-
-async def note_back(session: Session, run_ids: Sequence[UUID]) -> None:
-    """Count restored runs among the ledger's own again.
-
-    Args:
-        session: The transaction that restores them, after their rows were written.
-        run_ids: Runs that `note_gone` was told of.
-    """
-    await _note(session, run_ids, _RETURN)
-
-
-async def _note(
-    session: Session, run_ids: Sequence[UUID], moving: str, *, without: Sequence[UUID] = ()
-) -> None:
     if not run_ids:
         return
-    ids = {"run_ids": list(run_ids)}
+    table = _TABLES[archived]
     # The mark only rises, so a run that lies behind it now does so once the gate is passed.
-    mark = (await session.execute(_MARK)).scalar_one()
-    ranges = (await session.execute(_UNSETTLED, {**ids, "mark": mark})).all()
+    ranges = await _unsettled(session, table, run_ids)
     await pass_gate(session, alone=bool(ranges))
     mark = (await session.execute(_MARK)).scalar_one()
-    await session.execute(moving, {**ids, "mark": mark})
+    await session.execute(_LEAVE[table], {"run_ids": list(run_ids), "mark": mark})
     if ranges:
-        await recount(session, [tuple(row) for row in ranges], without=without)
+        await recount(session, ranges, without=run_ids)
+
+
+async def note_archived(session: Session, run_ids: Sequence[UUID]) -> None:
+    """Count runs that moved to the archive, where they changed too lately to be counted.
+
+    `folding` sees changes of runs in the ledger only.
+
+    Args:
+        session: The transaction that moves them, after it did.
+        run_ids: The runs.
+    """
+    ranges = await _unsettled(session, "run_archive", run_ids)
+    if ranges:
+        await pass_gate(session, alone=True)
+        await recount(session, ranges)
+
+
+async def _unsettled(
+    session: Session, table: str, run_ids: Sequence[UUID]
+) -> list[tuple[str, datetime, datetime]]:
+    """Return the buckets of runs that changed after the mark."""
+    mark = (await session.execute(_MARK)).scalar_one()
+    bound = {"run_ids": list(run_ids), "mark": mark}
+    found = await session.execute(_UNSETTLED.replace("<table>", table), bound)
+    return [tuple(row) for row in found.all()]
