@@ -99,7 +99,7 @@ async def _retention(store: Store, before: datetime, runs: int) -> dict[str, Any
 async def _serve() -> None:
     before = datetime.fromisoformat(sys.argv[1])
     settings = Settings(
-        database=DatabaseSettings(url=SecretStr(environ["LEDGER_URL"]), pool_size=1),
+        database=DatabaseSettings(url=SecretStr(environ["LEDGER_URL"])),
         storage=StorageSettings(archive_url=environ["LEDGER_ARCHIVE"]),
     )
     async with await connect(settings=settings) as store:

@@ -5,7 +5,7 @@ import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import CursorResult, Executable, TextClause
 from sqlalchemy import text as sql
@@ -14,6 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from flowkeep.errors import InvalidInput
 from flowkeep.statestore.engine import describe
 from flowkeep.statestore.translation import translated
+
+if TYPE_CHECKING:
+    import psycopg
 
 # A list's page is a range of an index in the index's own order. Where the planner expects few rows
 # it would rather gather and sort them; when it errs (a new owner, old statistics), that reads and
@@ -54,6 +57,12 @@ class Session:
             )
         except UnicodeEncodeError:
             raise InvalidInput("a text holds invalid unicode (a lone surrogate)") from None
+
+    async def driver(self) -> "psycopg.AsyncConnection[Any]":
+        """Return the driver's connection inside the same transaction, for COPY."""
+        raw = await self.connection.get_raw_connection()
+        connection: psycopg.AsyncConnection[Any] = raw.driver_connection  # type: ignore[assignment]
+        return connection
 
 
 @lru_cache(maxsize=256)

@@ -2,7 +2,6 @@
 
 # ruff: noqa: S608 - only constants of ours are put into statements
 
-import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +14,7 @@ from flowkeep.contracts.archive import Bundle, BundleDeletion, BundleStatus
 from flowkeep.errors import Conflict
 from flowkeep.statestore.archive import bundles, objects
 from flowkeep.statestore.archive.comparison import Batch, batches, compare
-from flowkeep.statestore.archive.threads import in_thread
+from flowkeep.statestore.archive.threads import in_thread, together
 from flowkeep.statestore.repositories import folding, holds, rollups
 from flowkeep.statestore.repositories.removal import clear
 from flowkeep.statestore.session import EngineScope, Session
@@ -119,13 +118,7 @@ async def _move_all(
             tally.add(moved)
             on_batch(tally.archived)
 
-    workers = [asyncio.create_task(work()) for _ in range(min(_WORKERS, _connections(scope)))]
-    try:
-        await asyncio.gather(*workers)
-    finally:
-        for worker in workers:
-            worker.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
+    await together(*(work() for _ in range(min(_WORKERS, _connections(scope)))))
 
 
 async def _move(session: Session, bundle: Bundle, batch: Batch) -> _Tally:

@@ -87,7 +87,8 @@ RUNS = Part(
     run,
     _all(run),
     f"SELECT {{columns}}, c.family, {SEAL.replace('$run', 'x')}"
-    f" FROM {CHOSEN} AS c JOIN {{schema}}.run AS x ON x.id = c.id",
+    f" FROM {CHOSEN} AS c CROSS JOIN LATERAL"
+    f" (SELECT * FROM {{schema}}.run AS r WHERE r.id = c.id OFFSET 0) AS x",
     extra=(("family", "text"), ("seal", "bigint")),
     key="id",
 )
@@ -102,7 +103,9 @@ ARGUMENTS = Part(
     f"""SELECT {{columns}}, EXISTS (
             SELECT FROM {{schema}}.state_entry AS a WHERE a.tenant_id = c.tenant_id
                 AND a.kind = 'workflows' AND a.key = r.workflow_id AND a.arguments_of = c.id
-        ) FROM {CHOSEN} AS c JOIN {{schema}}.run AS r ON r.id = c.id CROSS JOIN LATERAL (
+        ) FROM {CHOSEN} AS c CROSS JOIN LATERAL (
+            SELECT workflow_id FROM {{schema}}.run WHERE id = c.id OFFSET 0
+        ) AS r CROSS JOIN LATERAL (
             SELECT * FROM {{schema}}.state_entry AS s WHERE s.tenant_id = c.tenant_id
                 AND s.kind = '{arguments.KIND}' AND s.key = c.id::text OFFSET 0
         ) AS x""",

@@ -3,27 +3,30 @@
 # ruff: noqa: S608 - only constants of ours are put into statements
 
 import asyncio
+import contextlib
 import hashlib
 import tempfile
 import threading
+from collections import deque
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import uuid_utils.compat
 
 from flowkeep.contracts.archive import Bundle, BundleStatus
-from flowkeep.errors import Conflict
+from flowkeep.errors import Conflict, LedgerUnavailable
 from flowkeep.statestore import migrate
 from flowkeep.statestore.archive import bundles
 from flowkeep.statestore.archive.choice import Position, Scope, choose, next_month
 from flowkeep.statestore.archive.copying import write_part
 from flowkeep.statestore.archive.manifest import SCHEMA, Manifest, PartFacts, row_set
-from flowkeep.statestore.archive.parts import CHOSEN, MANIFEST, PARTS, RUNS
-from flowkeep.statestore.archive.threads import in_thread
+from flowkeep.statestore.archive.parts import CHOSEN, MANIFEST, PARTS, RUNS, Part
+from flowkeep.statestore.archive.threads import in_thread, together
 from flowkeep.statestore.session import EngineScope, Session
 from flowkeep.storage import Storage
 
@@ -41,6 +44,8 @@ _BEGIN = (
     "SET LOCAL bytea_output = 'hex'",
     "SET LOCAL extra_float_digits = 1",
 )
+_PATIENCE = 1.0
+"""Seconds a second connection is waited for: who holds one and waits for another must not block."""
 _LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended('flowkeep archive ' || :tenant, 0))"
 
 
@@ -76,7 +81,7 @@ async def publish_next(
             await _alone(session, storage, bundle)
             runs, position = await choose(session, wanted, month, after, most)
             if position is not None:
-                published = await _write(session, storage, bundle, runs)
+                published = await _write(scope, session, storage, bundle, runs)
                 return published, position
     finally:
         if published is None:  # nothing to publish after all, or an error: leave no trace
@@ -155,11 +160,32 @@ async def _give_up(scope: EngineScope, storage: Storage, bundle: Bundle) -> None
         pass
 
 
-async def _write(session: Session, storage: Storage, bundle: Bundle, runs: int) -> Bundle:
-    raw = await session.connection.get_raw_connection()
-    driver: Any = raw.driver_connection
-    work = partial(_store, driver.pgconn, f'"{session.schema_name}"', storage, bundle, runs)
-    manifest, digest = await in_thread(work)
+async def _write(
+    scope: EngineScope, session: Session, storage: Storage, bundle: Bundle, runs: int
+) -> Bundle:
+    """Write all parts, then the manifest, and say in the ledger what was published."""
+    left, facts = deque(PARTS), dict[str, PartFacts]()
+    async with contextlib.AsyncExitStack() as stack:
+        sessions = [session, *await _helper(stack, scope, session)]
+        digests = await together(
+            *(_parts(one, storage, bundle.prefix, left, facts) for one in sessions)
+        )
+    assert facts[RUNS.name].rows == runs
+    manifest = Manifest(
+        schema=SCHEMA,
+        bundle=bundle.id,
+        tenant=bundle.tenant_id,
+        month=bundle.month,
+        shard=bundle.shard,
+        runs=runs,
+        row_set="".join(digests),
+        parts={part.name: facts[part.name] for part in PARTS},
+        flowkeep=version("flowkeep"),
+        migration=migrate.head(),
+        created_at=datetime.now(UTC),
+    )
+    data = manifest.to_bytes()
+    await asyncio.to_thread(storage.put, f"{bundle.prefix}/{MANIFEST}", data)
     await session.execute(
         "INSERT INTO {schema}.archive_pending (run_id, bundle_id)"
         f" SELECT id, :bundle FROM {CHOSEN}",
@@ -170,10 +196,61 @@ async def _write(session: Session, storage: Storage, bundle: Bundle, runs: int) 
         bundle,
         BundleStatus.PUBLISHED,
         "published_at",
-        manifest_sha256=digest,
+        manifest_sha256=hashlib.sha256(data).hexdigest(),
         runs=manifest.runs,
         rows=manifest.rows,
         bytes=manifest.bytes,
+    )
+
+
+async def _helper(
+    stack: contextlib.AsyncExitStack, scope: EngineScope, session: Session
+) -> Sequence[Session]:
+    """Return a second session that sees what the first one sees, if a connection is free."""
+    snapshot = (await session.execute("SELECT pg_export_snapshot()")).scalar_one()
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            other = await stack.enter_async_context(scope.write())
+    except (TimeoutError, LedgerUnavailable):
+        return ()
+    for statement in (*_BEGIN, f"SET TRANSACTION SNAPSHOT '{snapshot}'"):
+        await other.execute(statement)
+    await other.execute(
+        f"CREATE TEMPORARY TABLE {CHOSEN}"
+        " (id uuid, family uuid, tenant_id text, created_at timestamptz) ON COMMIT DROP"
+    )
+    driver, helper = await session.driver(), await other.driver()
+    async with (
+        driver.cursor() as source,
+        helper.cursor() as target,
+        source.copy(f"COPY {CHOSEN} TO STDOUT (FORMAT binary)") as rows,
+        target.copy(f"COPY {CHOSEN} FROM STDIN (FORMAT binary)") as copied,
+    ):
+        async for block in rows:
+            await copied.write(block)
+    await other.execute(f"ANALYZE {CHOSEN}")
+    return (other,)
+
+
+async def _parts(
+    session: Session,
+    storage: Storage,
+    prefix: str,
+    left: deque[Part],
+    facts: dict[str, PartFacts],
+) -> str:
+    """Write and upload parts as long as there are some left; returns the hash of the runs.
+
+    Args:
+        session: Sees the chosen runs.
+        storage: Where bundles lie.
+        prefix: The bundle's folder.
+        left: Parts that nobody writes yet.
+        facts: Takes what the manifest says of each.
+    """
+    pgconn = (await session.driver()).pgconn
+    return await in_thread(
+        partial(_store, pgconn, f'"{session.schema_name}"', storage, prefix, left, facts)
     )
 
 
@@ -181,38 +258,23 @@ def _store(
     pgconn: "PGconn",
     schema: str,
     storage: Storage,
-    bundle: Bundle,
-    runs: int,
+    prefix: str,
+    left: deque[Part],
+    facts: dict[str, PartFacts],
     stop: threading.Event,
-) -> tuple[Manifest, str]:
-    """Write and upload all parts, then the manifest."""
-    facts: dict[str, PartFacts] = {}
+) -> str:
+    digest = ""
     with tempfile.TemporaryDirectory(prefix="flowkeep-archive-") as folder:
-        for part in PARTS:
+        while left:
+            part = left.popleft()
             path = Path(folder) / part.file
             facts[part.name] = write_part(pgconn, part, schema, path, stop)
             if part is RUNS:
                 digest = _row_set(path)
             with path.open("rb") as file:
-                storage.upload(f"{bundle.prefix}/{part.file}", file)
+                storage.upload(f"{prefix}/{part.file}", file)
             path.unlink()
-    assert facts[RUNS.name].rows == runs
-    manifest = Manifest(
-        schema=SCHEMA,
-        bundle=bundle.id,
-        tenant=bundle.tenant_id,
-        month=bundle.month,
-        shard=bundle.shard,
-        runs=runs,
-        row_set=digest,
-        parts=facts,
-        flowkeep=version("flowkeep"),
-        migration=migrate.head(),
-        created_at=datetime.now(UTC),
-    )
-    data = manifest.to_bytes()
-    storage.put(f"{bundle.prefix}/{MANIFEST}", data)
-    return manifest, hashlib.sha256(data).hexdigest()
+    return digest
 
 
 def _row_set(path: Path) -> str:

@@ -166,8 +166,7 @@ async def _index(
         f"CREATE TEMPORARY TABLE {_FOUND} ON COMMIT DROP AS"
         f" SELECT {columns} FROM {{schema}}.run_archive WITH NO DATA"
     )
-    raw = await session.connection.get_raw_connection()
-    driver: Any = raw.driver_connection
+    driver = await session.driver()
     copy = f"COPY {_FOUND} ({columns}) FROM STDIN (FORMAT csv)"
     async with driver.cursor() as cursor, cursor.copy(copy) as target:
         await target.write(as_csv(runs.select(list(OF_RUN))))

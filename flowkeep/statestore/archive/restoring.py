@@ -230,8 +230,7 @@ async def _copy(session: Session, tables: "dict[str, pa.Table]") -> None:
     """Insert rows as they are, numbers given by the database included."""
     import pyarrow.compute as pc
 
-    raw = await session.connection.get_raw_connection()
-    driver: Any = raw.driver_connection
+    driver = await session.driver()
     for part in _COPIED:
         rows = tables[part.name]
         columns = ", ".join(f'"{name}"' for name in rows.schema.names)

@@ -1,9 +1,9 @@
-"""Blocking work in a thread, ended when its caller is cancelled."""
+"""Work side by side, ended when its caller is cancelled."""
 
 import asyncio
 import threading
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -28,3 +28,17 @@ async def in_thread(work: Callable[[threading.Event], T]) -> T:
     finally:
         if future.done() and not future.cancelled():
             future.exception()
+
+
+async def together(*works: Coroutine[Any, Any, T]) -> list[T]:
+    """Do several works at a time and return their results.
+
+    When one fails the others are cancelled, and have ended when its error is raised.
+    """
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
