@@ -132,8 +132,15 @@ class PartFile:
         self._group: list[pa.Table] = []
         self._group_bytes = 0
         self._rows = 0
+        # Most columns hold a different value per row, and zstd finds what repeats by itself: with
+        # dictionaries the files are a third bigger.
         self._writer = pq.ParquetWriter(
-            path, self._schema, compression="zstd", compression_level=1, write_page_checksum=True
+            path,
+            self._schema,
+            compression="zstd",
+            compression_level=1,
+            use_dictionary=False,
+            write_page_checksum=True,
         )
 
     def add(self, block: bytes) -> None:

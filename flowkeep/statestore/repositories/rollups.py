@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from flowkeep.statestore.repositories import inputs
 from flowkeep.statestore.session import Session
 
 STEPS_PER_OCTAVE = 16
@@ -222,7 +223,7 @@ async def note_gone(session: Session, run_ids: Sequence[UUID], *, archived: bool
     ranges = await _unsettled(session, table, run_ids)
     await pass_gate(session, alone=bool(ranges))
     mark = (await session.execute(_MARK)).scalar_one()
-    await session.execute(_LEAVE[table], {"run_ids": list(run_ids), "mark": mark})
+    await session.execute(_LEAVE[table], {"run_ids": inputs.array(run_ids), "mark": mark})
     if ranges:
         await recount(session, ranges, without=run_ids)
 
@@ -247,6 +248,6 @@ async def _unsettled(
 ) -> list[tuple[str, datetime, datetime]]:
     """Return the buckets of runs that changed after the mark."""
     mark = (await session.execute(_MARK)).scalar_one()
-    bound = {"run_ids": list(run_ids), "mark": mark}
+    bound = {"run_ids": inputs.array(run_ids), "mark": mark}
     found = await session.execute(_UNSETTLED.replace("<table>", table), bound)
     return [tuple(row) for row in found.all()]
