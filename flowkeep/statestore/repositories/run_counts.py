@@ -14,7 +14,7 @@ _FAR = datetime(9999, 12, 30, tzinfo=UTC)
 _STATUSES = ", ".join(f"('{status.value}')" for status in RunStatus)
 
 # Whole buckets come from the rollup, except where a run changed since they were counted; those,
-# and what of the first bucket lies in the window, are counted in the index.
+# and what of the first bucket lies in the window, are counted in the indexes of runs.
 _COUNT = f"""
 WITH changed AS MATERIALIZED ({CHANGED}),
 stale AS MATERIALIZED (
@@ -36,13 +36,11 @@ SELECT status, sum(n)::bigint AS runs FROM (
         SELECT count(*) FROM {{schema}}.run AS r
         WHERE r.tenant_id = :tenant <r.app> AND r.status = s.status AND r.kind = 'run'
           AND r.created_at >= ranges.since AND r.created_at < ranges.until
-    ) FROM ranges CROSS JOIN (VALUES {_STATUSES}) AS s (status)
-    UNION ALL
-    SELECT s.status, (
+    ) + (
         SELECT count(*) FROM {{schema}}.run_archive AS a
         WHERE a.tenant_id = :tenant <a.app> AND a.status = s.status AND a.kind = 'run'
-          AND a.created_at >= :since AND a.created_at < :first
-    ) FROM (VALUES {_STATUSES}) AS s (status)
+          AND a.created_at >= ranges.since AND a.created_at < ranges.until
+    ) FROM ranges CROSS JOIN (VALUES {_STATUSES}) AS s (status)
 ) AS parts GROUP BY status
 """
 _OF_TENANT, _OF_APP = _COUNT.replace("<grain>", "'all'"), _COUNT.replace("<grain>", "'app'")
