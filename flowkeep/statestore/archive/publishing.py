@@ -265,8 +265,11 @@ def _store(
 ) -> str:
     digest = ""
     with tempfile.TemporaryDirectory(prefix="flowkeep-archive-") as folder:
-        while left:
-            part = left.popleft()
+        while not stop.is_set():
+            try:
+                part = left.popleft()
+            except IndexError:  # nothing is left; to look first would race the other session
+                break
             path = Path(folder) / part.file
             facts[part.name] = write_part(pgconn, part, schema, path, stop)
             if part is RUNS:

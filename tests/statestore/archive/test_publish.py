@@ -1,6 +1,8 @@
 """Publishing writes whole bundles and leaves the tables alone."""
 
 import asyncio
+import threading
+from collections import deque
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +15,8 @@ from flowkeep.contracts import RunKind, RunStatus
 from flowkeep.contracts.archive import ArchiveProgress, BundleStatus
 from flowkeep.errors import Conflict, InvalidInput
 from flowkeep.statestore import Store
+from flowkeep.statestore.archive import publishing
+from flowkeep.statestore.archive.parts import PARTS, Part
 from flowkeep.storage import Storage
 from tests.statestore.archive.support import (
     LATER,
@@ -170,6 +174,24 @@ async def test_leftovers_are_shown_and_cleared(store: Store, storage: Storage) -
     (again,) = await publish(store)
     assert [one.id for one in await store.archive.list(TENANT)] == [again.id]
     assert all(key.startswith(again.prefix) for key in keys(storage))
+
+
+def test_the_last_part_may_be_taken_by_the_other_session(storage: Storage) -> None:
+    """Who finds that the other took what was left has nothing to do, and no error."""
+
+    class Emptied(deque[Part]):
+        """Parts of which the last is taken right after somebody looked."""
+
+        def __bool__(self) -> bool:
+            return True
+
+    stop = threading.Event()
+    connection: Any = None
+    assert publishing._store(connection, "", storage, "", Emptied(), {}, stop) == ""
+    left = deque(PARTS)
+    stop.set()
+    assert publishing._store(connection, "", storage, "", left, {}, stop) == ""
+    assert len(left) == len(PARTS)
 
 
 async def test_one_process_publishes_at_a_time(store: Store, second: Store) -> None:
