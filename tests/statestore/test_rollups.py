@@ -12,6 +12,7 @@ import pytest
 from flowkeep.contracts import RunStatus, Source
 from flowkeep.statestore import Store
 from flowkeep.statestore.repositories import folding, rollups
+from flowkeep.statestore.session import Session
 from tests.statestore.records import OTHER, TENANT, at, new_id, new_run
 
 Key = tuple[str, str, str]
@@ -225,6 +226,29 @@ async def test_a_count_and_a_removal_do_not_cross(store: Store, second: Store) -
         await session.execute("DELETE FROM {schema}.run WHERE id = ANY(:i)", {"i": gone})
     assert await counting
     assert (await totals(store))[0] == {(TENANT, "", "failed"): 4}
+
+
+async def test_a_rebuild_that_begins_meanwhile_keeps_no_removed_run(
+    store: Store, second: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rebuild that counts a run, right before its removal is counted, does not hold it."""
+    run = await store.runs.create(TENANT, new_run(app_id=None))
+    await folding.fold(store._scope)
+    await execute(store, "UPDATE {schema}.run_rollup_mark SET folded_to = clock_timestamp()")
+    pass_gate = rollups.pass_gate
+
+    async def overtaken(session: Session, *, alone: bool) -> None:
+        await execute(second, folding._RESTART, first=folding._FIRST)
+        await folding._alone(second._scope, folding._rebuild_step)
+        await pass_gate(session, alone=alone)
+
+    async with store._scope.write() as session:
+        with monkeypatch.context() as patched:
+            patched.setattr(rollups, "pass_gate", overtaken)
+            await rollups.note_gone(session, [run.id])
+        await session.execute("DELETE FROM {schema}.run WHERE id = :id", {"id": run.id})
+    assert await folding.fold(store._scope)
+    assert (await totals(store))[0] == {(TENANT, "", "pending"): 1}
 
 
 async def test_one_process_counts_at_a_time(store: Store, second: Store) -> None:

@@ -219,10 +219,11 @@ async def note_gone(session: Session, run_ids: Sequence[UUID], *, archived: bool
     if not run_ids:
         return
     table = _TABLES[archived]
-    # The mark only rises, so a run that lies behind it now does so once the gate is passed.
-    ranges = await _unsettled(session, table, run_ids)
-    await pass_gate(session, alone=bool(ranges))
+    # A run that lies behind this mark is in the live rows, and stays there until it left: counts
+    # only repeat it. A mark read behind the gate may be none, where a rebuild has begun meanwhile.
     mark = (await session.execute(_MARK)).scalar_one()
+    ranges = await _unsettled(session, table, run_ids, mark)
+    await pass_gate(session, alone=bool(ranges))
     await session.execute(_LEAVE[table], {"run_ids": inputs.array(run_ids), "mark": mark})
     if ranges:
         await recount(session, ranges, without=run_ids)
@@ -237,17 +238,17 @@ async def note_archived(session: Session, run_ids: Sequence[UUID]) -> None:
         session: The transaction that moves them, after it did.
         run_ids: The runs.
     """
-    ranges = await _unsettled(session, "run_archive", run_ids)
+    mark = (await session.execute(_MARK)).scalar_one()
+    ranges = await _unsettled(session, "run_archive", run_ids, mark)
     if ranges:
         await pass_gate(session, alone=True)
         await recount(session, ranges)
 
 
 async def _unsettled(
-    session: Session, table: str, run_ids: Sequence[UUID]
+    session: Session, table: str, run_ids: Sequence[UUID], mark: datetime
 ) -> list[tuple[str, datetime, datetime]]:
     """Return the buckets of runs that changed after the mark."""
-    mark = (await session.execute(_MARK)).scalar_one()
     bound = {"run_ids": inputs.array(run_ids), "mark": mark}
     found = await session.execute(_UNSETTLED.replace("<table>", table), bound)
     return [tuple(row) for row in found.all()]

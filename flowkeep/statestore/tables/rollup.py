@@ -30,7 +30,7 @@ run_rollup = Table(
     Column("definition_id", Uuid, nullable=False),
     text("workflow_type"),
     text("status"),
-    # Runs that were deleted or archived: counted on leaving, where the others are counted anew.
+    # Runs that were deleted: counted on leaving, where all others are counted anew.
     Column("gone", Boolean, nullable=False),
     Column("runs", BigInteger, nullable=False),
     # How many took how long, in logarithmic steps.
