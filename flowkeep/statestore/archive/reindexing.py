@@ -5,6 +5,7 @@
 import asyncio
 import hashlib
 import threading
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any
@@ -192,13 +193,17 @@ async def _settle(scope: EngineScope, tenant_id: str, months: list[date]) -> int
             " ON b.id = a.bundle_id WHERE b.tenant_id = :tenant",
             {"tenant": tenant_id},
         )
-        if months:
+        runs = int(counted.scalar_one())
+    for begin in (day for month in months for day in _days(month)):
+        # A day at a time: nobody waits long, and no statement counts millions of runs.
+        async with scope.write() as session:
             await rollups.pass_gate(session, alone=True)
-            ranges = [(tenant_id, *_range(month)) for month in months]
-            await rollups.recount(session, ranges)
-        return int(counted.scalar_one())
+            await rollups.recount(session, [(tenant_id, begin, begin + timedelta(days=1))])
+    return runs
 
 
-def _range(month: date) -> tuple[datetime, datetime]:
-    begin = datetime(month.year, month.month, 1, tzinfo=UTC)
-    return begin, (begin + timedelta(days=32)).replace(day=1)
+def _days(month: date) -> Iterator[datetime]:
+    day = datetime(month.year, month.month, 1, tzinfo=UTC)
+    while day.month == month.month:
+        yield day
+        day += timedelta(days=1)

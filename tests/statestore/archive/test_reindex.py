@@ -1,12 +1,17 @@
 """The catalogue can be made from the bundles alone."""
 
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 from sqlalchemy import text
 
 from flowkeep.statestore import Store
+from flowkeep.statestore.repositories import rollups
+from flowkeep.statestore.session import Session
 from flowkeep.storage import Storage
 from tests.statestore.archive.support import archive, ended, keys, publish, rows, small
 from tests.statestore.records import OTHER, TENANT
@@ -56,6 +61,31 @@ async def test_present_and_deleted_runs_are_left_out(store: Store) -> None:
     done = await store.archive.reindex(TENANT)
     assert (done.runs, done.present, done.deleted) == (2, 1, 1)
     assert {row["id"] for row in await rows(store, "run_archive")} == {run.id for run in runs[2:]}
+
+
+async def test_statistics_are_counted_in_short_statements(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Months are counted day by day, none left out: the whole of one outlasts a time limit."""
+    await small(store, 2)
+    (bundle,) = await archive(store)
+    await run_sql(store, LOST, "DELETE FROM flowkeep.run_rollup")
+    counted: list[tuple[str, datetime, datetime]] = []
+    recount = rollups.recount
+
+    async def told(session: Session, ranges: list[tuple[str, datetime, datetime]]) -> None:
+        counted.extend(ranges)
+        await recount(session, ranges)
+
+    monkeypatch.setattr(rollups, "recount", told)
+    await store.archive.reindex(TENANT)
+    first = datetime(bundle.month.year, bundle.month.month, 1, tzinfo=UTC)
+    assert counted[0][1] == first
+    assert counted[-1][2] == (first + timedelta(days=32)).replace(day=1)
+    assert all(one[2] == following[1] for one, following in pairwise(counted))
+    assert all(until - since <= timedelta(days=1) for _, since, until in counted)
+    (found,) = await rows(store, "run_rollup", "grain = 'all'")
+    assert (found["gone"], found["runs"]) == (False, 2)
 
 
 async def test_the_newest_of_two_bundles_counts(store: Store) -> None:
