@@ -109,11 +109,24 @@ async def test_adopted_runs_may_have_awkward_names(store: Store) -> None:
     assert await store.system.record([attempt(ref)]) == 1
     run = await store.runs.get(TENANT, ref.run_id)
     assert (run.workflow_id, run.workflow_type) == ("w\ufffd\ufffd", "ü\ufffd")
-    long = ref_of(new_run(), app_id="ü" * 2000)
-    assert await store.system.record([attempt(long)]) == 1
-    assert (await store.runs.get(TENANT, long.run_id)).app_id == "ü" * 400
+    for length in (450, 2000):
+        long = ref_of(new_run(), app_id="ü" * length)
+        assert await store.system.record([attempt(long)]) == 1
+        assert (await store.runs.get(TENANT, long.run_id)).app_id == "ü" * 400
+    await store.runs.count_by_status(TENANT, "1d", app_id="ü" * 400)
     with pytest.raises(InvalidInput, match="tenant_id"):
         await store.system.record([attempt(ref_of(new_run(), tenant_id=""))])
+
+
+async def test_adopted_runs_can_be_saved(store: Store) -> None:
+    """Whatever characters Temporal took, a run is saved again, or into another ledger."""
+    ref = ref_of(new_run(), workflow_id="order\u00a01\n", workflow_type="")
+    assert await store.system.record([attempt(ref)]) == 1
+    run = await store.runs.get(TENANT, ref.run_id)
+    saved = await store.runs.save(TENANT, run.evolve(owner="ada"))
+    assert (saved.workflow_id, saved.owner) == ("order\u00a01\n", "ada")
+    copy = run.evolve(id=new_id(), namespace="other")
+    assert (await store.runs.save(TENANT, copy)).workflow_id == run.workflow_id
 
 
 async def test_a_newer_execution_ends_a_run_nobody_closed(store: Store) -> None:

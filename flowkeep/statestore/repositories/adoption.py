@@ -163,18 +163,19 @@ async def _adopt(session: Session, ref: RunRef) -> None:
 def _storable(ref: RunRef) -> RunRef:
     """Return a reference whose texts PostgreSQL can hold."""
     inputs.tenant(ref.tenant_id)
-    texts = ("namespace", "workflow_id", "workflow_type", "task_queue", "app_id", "triggered_from")
-    return replace(ref, **{name: _fitting(getattr(ref, name)) for name in texts})
+    temporal = ("namespace", "workflow_id", "workflow_type", "task_queue")
+    texts = dict.fromkeys(temporal, inputs.TEMPORAL_BYTES)
+    texts |= dict.fromkeys(("app_id", "triggered_from"), inputs.MOST_BYTES)
+    return replace(
+        ref, **{name: _fitting(getattr(ref, name), most) for name, most in texts.items()}
+    )
 
 
-def _fitting(text: str | None) -> Any:
+def _fitting(text: str | None, most_bytes: int) -> Any:
     """Return a text that an index can hold: Temporal's are short enough, a foreign header's not."""
     if text is None:
         return None
-    stored = str(encoding.storable(text))
-    if len(stored.encode()) <= inputs.TEMPORAL_BYTES:
-        return stored
-    return stored.encode()[: inputs.MOST_BYTES].decode(errors="ignore")
+    return str(encoding.storable(text)).encode()[:most_bytes].decode(errors="ignore")
 
 
 async def _insert(session: Session, ref: RunRef, status: RunStatus) -> bool:

@@ -1,6 +1,6 @@
 """How a run row comes to be: requested by a client, or saved as it is."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -113,7 +113,7 @@ async def insert_saved(session: Session, tenant_id: str, saved: Run) -> bool:
     Raises:
         OpenRunExists: If it is open and another run with its workflow_id is, too.
     """
-    _check_names(saved)
+    _check_names(saved, inputs.short)  # it may be adopted, and Temporal takes any characters
     packed = {
         name: payloads.pack(encoding.strict(getattr(saved, name), name))
         for name in ("inputs", "outputs")
@@ -146,7 +146,7 @@ async def insert_saved(session: Session, tenant_id: str, saved: Run) -> bool:
 
 
 def _columns(tenant_id: str, new: NewRun) -> dict[str, Any]:
-    _check_names(new)
+    _check_names(new, inputs.name)
     created_at = inputs.instant(new.created_at, "created_at")
     return {
         "id": new.id,
@@ -172,12 +172,12 @@ def _columns(tenant_id: str, new: NewRun) -> dict[str, Any]:
     }
 
 
-def _check_names(wanted: NewRun | Run) -> None:
+def _check_names(wanted: NewRun | Run, check: Callable[[str, str, int], str]) -> None:
     for field in ("namespace", "workflow_id", "workflow_type", "task_queue"):
-        inputs.name(getattr(wanted, field), field, inputs.TEMPORAL_BYTES)
+        check(getattr(wanted, field), field, inputs.TEMPORAL_BYTES)
     for field in ("app_id", "triggered_from", "owner"):
         if getattr(wanted, field) is not None:
-            inputs.name(getattr(wanted, field), field)
+            check(getattr(wanted, field), field, inputs.MOST_BYTES)
 
 
 async def _pin(session: Session, tenant_id: str, wanted: NewRun | Run, pin: Pinning) -> Pin | None:

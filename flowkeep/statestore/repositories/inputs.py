@@ -13,7 +13,7 @@ MOST_ROWS = 100
 MOST_BYTES = 800
 """Longest name, in UTF-8: an entry of an index holds 2,704 bytes, and three names may share one."""
 TEMPORAL_BYTES = 1000
-"""Longest id or type that Temporal takes by default; no index holds two of them."""
+"""Longest id or type that Temporal takes by default; no index holds two of them and one above."""
 
 _EVENT_KIND = re.compile(r"[a-z][a-z0-9_.]{0,63}")
 
@@ -53,7 +53,16 @@ def name(value: str, field: str, most_bytes: int = MOST_BYTES) -> str:
         raise InvalidInput(f"{field} is {value!r}", hint="it must be text that is not empty")
     if not value.isprintable():  # nor are NUL and lone surrogates
         raise InvalidInput(f"{field} holds control characters")
-    if len(value.encode()) > most_bytes:
+    return short(value, field, most_bytes)
+
+
+def short(value: str, field: str, most_bytes: int = MOST_BYTES) -> str:
+    """Return a text that an index can hold, whatever its characters are.
+
+    Raises:
+        InvalidInput: If it is too long.
+    """
+    if len(value.encode(errors="replace")) > most_bytes:
         raise InvalidInput(f"{field} is longer than {most_bytes} bytes", hint="use a shorter one")
     return value
 
