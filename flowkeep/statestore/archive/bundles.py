@@ -21,6 +21,24 @@ from flowkeep.storage import Storage
 BUNDLE = [archive_bundle.c[name] for name in Bundle.model_fields]
 
 
+async def pass_catalogue(session: Session, tenant_id: str, *, alone: bool) -> None:
+    """Wait until nobody restores a tenant's runs, or for restores until nobody reindexes.
+
+    A reindex that looked before a restore would list runs again that came back meanwhile.
+
+    Args:
+        session: The transaction that restores or reindexes.
+        tenant_id: Whose.
+        alone: Whether it reindexes; restores go side by side.
+    """
+    kind = "" if alone else "_shared"
+    await session.execute(
+        f"SELECT pg_advisory_xact_lock{kind}("
+        "hashtextextended('flowkeep catalogue ' || :tenant, 0))",
+        {"tenant": tenant_id},
+    )
+
+
 async def announce(
     session: Session, bundle_id: UUID, tenant_id: str, month: date, storage: Storage
 ) -> Bundle:

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from flowkeep.contracts.archive import BundleStatus, Reindexing
 from flowkeep.errors import Incomplete
-from flowkeep.statestore.archive import objects
+from flowkeep.statestore.archive import bundles, objects
 from flowkeep.statestore.archive.deleting import ADD_LABELS, OF_RUN
 from flowkeep.statestore.archive.manifest import Manifest, load, tenant_folder
 from flowkeep.statestore.archive.parts import MANIFEST, RUNS, Part
@@ -161,6 +161,7 @@ async def _index(
         "bytes": manifest.bytes,
         "created": manifest.created_at,
     }
+    await bundles.pass_catalogue(session, manifest.tenant, alone=True)
     await session.execute(_BUNDLE, bound)
     columns = ", ".join(f'"{name}"' for name in OF_RUN)
     await session.execute(

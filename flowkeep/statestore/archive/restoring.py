@@ -190,6 +190,7 @@ async def _bring_back(
     session: Session, bundle: Bundle, files: _Files, batch: Batch, hold: datetime
 ) -> int:
     """Bring the archived ones among some runs back; returns how many there were."""
+    await bundles.pass_catalogue(session, bundle.tenant_id, alone=False)
     status = await session.execute(
         "SELECT status FROM {schema}.archive_bundle WHERE id = :bundle FOR SHARE",
         {"bundle": bundle.id},

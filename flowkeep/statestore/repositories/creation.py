@@ -1,6 +1,6 @@
 """How a run row comes to be: requested by a client, or saved as it is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -33,6 +33,8 @@ from flowkeep.statestore.session import Session
 from flowkeep.statestore.tables import run
 from flowkeep.statestore.tables.base import OPEN
 
+_TEMPORAL_NAMES = ("namespace", "workflow_id", "workflow_type", "task_queue")
+_FREE_NAMES = ("app_id", "triggered_from", "owner")
 _TEXTS = ("app_id", "triggered_from", "owner", "created_by", "origin", "goal")
 _INSERT = insert(run).on_conflict_do_nothing().returning(*FULL)
 _IDENTITY = (
@@ -113,7 +115,7 @@ async def insert_saved(session: Session, tenant_id: str, saved: Run) -> bool:
     Raises:
         OpenRunExists: If it is open and another run with its workflow_id is, too.
     """
-    _check_names(saved, inputs.short)  # it may be adopted, and Temporal takes any characters
+    _check_lengths(saved)  # only: it may be adopted, and Temporal takes any characters
     packed = {
         name: payloads.pack(encoding.strict(getattr(saved, name), name))
         for name in ("inputs", "outputs")
@@ -146,7 +148,9 @@ async def insert_saved(session: Session, tenant_id: str, saved: Run) -> bool:
 
 
 def _columns(tenant_id: str, new: NewRun) -> dict[str, Any]:
-    _check_names(new, inputs.name)
+    for field in _TEMPORAL_NAMES:
+        inputs.name(getattr(new, field), field, inputs.TEMPORAL_BYTES)
+    _check_lengths(new)
     created_at = inputs.instant(new.created_at, "created_at")
     return {
         "id": new.id,
@@ -172,12 +176,12 @@ def _columns(tenant_id: str, new: NewRun) -> dict[str, Any]:
     }
 
 
-def _check_names(wanted: NewRun | Run, check: Callable[[str, str, int], str]) -> None:
-    for field in ("namespace", "workflow_id", "workflow_type", "task_queue"):
-        check(getattr(wanted, field), field, inputs.TEMPORAL_BYTES)
-    for field in ("app_id", "triggered_from", "owner"):
+def _check_lengths(wanted: NewRun | Run) -> None:
+    for field in _TEMPORAL_NAMES:
+        inputs.short(getattr(wanted, field), field, inputs.TEMPORAL_BYTES)
+    for field in _FREE_NAMES:
         if getattr(wanted, field) is not None:
-            check(getattr(wanted, field), field, inputs.MOST_BYTES)
+            inputs.short(getattr(wanted, field), field)
 
 
 async def _pin(session: Session, tenant_id: str, wanted: NewRun | Run, pin: Pinning) -> Pin | None:

@@ -207,7 +207,7 @@ def _differences(stored: Run, wanted: Run) -> dict[str, Any]:
         if getattr(stored, name) != getattr(wanted, name)
     }
     if values.get("owner") is not None:
-        inputs.name(values["owner"], "owner")
+        inputs.short(values["owner"], "owner")
     return {
         name: encoding.strict(value, name) if isinstance(value, (dict, str)) else value
         for name, value in values.items()

@@ -1,5 +1,6 @@
 """The catalogue can be made from the bundles alone."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from flowkeep.statestore import Store
+from flowkeep.statestore.archive import bundles
 from flowkeep.statestore.repositories import rollups
 from flowkeep.statestore.session import Session
 from flowkeep.storage import Storage
@@ -18,6 +20,18 @@ from tests.statestore.records import OTHER, TENANT
 
 LOST = "TRUNCATE flowkeep.run_archive, flowkeep.archive_bundle, flowkeep.archive_pending"
 NO_LABELS = "DELETE FROM flowkeep.run_label WHERE archived"
+
+
+RESTORED = """
+WITH line AS (
+    DELETE FROM {schema}.run_archive
+    WHERE id = (SELECT id FROM {schema}.run_archive ORDER BY id LIMIT 1) RETURNING *
+)
+INSERT INTO {schema}.run (id, tenant_id, namespace, workflow_id, workflow_type, task_queue,
+    start_options, kind, labels, triggered_from, status, state, source, created_at, updated_at)
+SELECT id, tenant_id, namespace, workflow_id, workflow_type, task_queue, '{}', kind, labels,
+    triggered_from, status, '{}', 0, created_at, updated_at FROM line
+"""
 
 
 async def run_sql(store: Store, *statements: str) -> None:
@@ -49,6 +63,22 @@ async def test_a_lost_catalogue_comes_back(store: Store) -> None:
     assert again == whole.evolve(archived_at=again.archived_at)
     assert await store.archive.reindex(TENANT) == done
     assert await lines(store) == before
+
+
+async def test_a_reindex_waits_for_restores(store: Store, second: Store) -> None:
+    """What comes back while a reindex looks is not listed again: it looks when it is alone."""
+    await small(store, 2)
+    await archive(store)
+    before = await lines(store)
+    async with second._scope.write() as session:
+        await bundles.pass_catalogue(session, TENANT, alone=False)
+        reindexing = asyncio.create_task(store.archive.reindex(TENANT))
+        done, _ = await asyncio.wait({reindexing}, timeout=0.5)
+        assert not done
+        await session.execute(RESTORED)
+    assert (await reindexing).present == 1
+    (left,) = await lines(store)
+    assert left == max(before, key=lambda line: str(line["id"]))
 
 
 async def test_present_and_deleted_runs_are_left_out(store: Store) -> None:
