@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sqlalchemy import CursorResult, Executable, TextClause
+from sqlalchemy import CursorResult, Executable, QueuePool, TextClause
 from sqlalchemy import text as sql
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -110,6 +110,11 @@ class EngineScope:
         if engine is None:
             engine = self._engines[loop] = self._factory()
         return engine
+
+    def connections(self) -> int:
+        """Return how many sessions the pool holds open at a time; one where it does not say."""
+        pool = self.engine().pool
+        return pool.size() if isinstance(pool, QueuePool) else 1
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Session]:

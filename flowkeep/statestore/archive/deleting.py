@@ -8,8 +8,6 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import QueuePool
-
 from flowkeep.contracts.archive import Bundle, BundleDeletion, BundleStatus
 from flowkeep.errors import Conflict
 from flowkeep.statestore.archive import bundles, objects
@@ -97,11 +95,6 @@ async def delete(
     return BundleDeletion(bundle=bundle, **vars(tally))
 
 
-def _connections(scope: EngineScope) -> int:
-    pool = scope.engine().pool
-    return pool.size() if isinstance(pool, QueuePool) else 1
-
-
 async def _move_all(
     scope: EngineScope,
     bundle: Bundle,
@@ -118,7 +111,7 @@ async def _move_all(
             tally.add(moved)
             on_batch(tally.archived)
 
-    await together(*(work() for _ in range(min(_WORKERS, _connections(scope)))))
+    await together(*(work() for _ in range(min(_WORKERS, scope.connections()))))
 
 
 async def _move(session: Session, bundle: Bundle, batch: Batch) -> _Tally:

@@ -207,6 +207,8 @@ async def _helper(
     stack: contextlib.AsyncExitStack, scope: EngineScope, session: Session
 ) -> Sequence[Session]:
     """Return a second session that sees what the first one sees, if a connection is free."""
+    if scope.connections() < 2:
+        return ()
     snapshot = (await session.execute("SELECT pg_export_snapshot()")).scalar_one()
     try:
         async with asyncio.timeout(_PATIENCE):

@@ -78,7 +78,7 @@ async def reindex(scope: EngineScope, storage: Storage, tenant_id: str) -> Reind
             continue
         if found.tenant == tenant_id:
             manifests.append((found, folder, hashlib.sha256(data).hexdigest()))
-    present = deleted = bundles = 0
+    present = deleted = indexed = 0
     for manifest, folder, digest in sorted(manifests, key=lambda one: one[0].created_at):
         try:
             await _refuse_other(scope, manifest, digest)
@@ -88,10 +88,10 @@ async def reindex(scope: EngineScope, storage: Storage, tenant_id: str) -> Reind
             continue
         async with scope.write() as session:
             left = await _index(session, storage, folder, manifest, digest, runs)
-        present, deleted, bundles = present + left[0], deleted + left[1], bundles + 1
+        present, deleted, indexed = present + left[0], deleted + left[1], indexed + 1
     months = sorted({manifest.month for manifest, _, _ in manifests})
     return Reindexing(
-        bundles=bundles,
+        bundles=indexed,
         runs=await _settle(scope, tenant_id, months),
         present=present,
         deleted=deleted,

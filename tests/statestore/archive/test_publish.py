@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections import deque
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,8 @@ from sqlalchemy import text
 from flowkeep.contracts import RunKind, RunStatus
 from flowkeep.contracts.archive import ArchiveProgress, BundleStatus
 from flowkeep.errors import Conflict, InvalidInput
-from flowkeep.statestore import Store
+from flowkeep.settings import Settings
+from flowkeep.statestore import Store, connect
 from flowkeep.statestore.archive import publishing
 from flowkeep.statestore.archive.parts import PARTS, Part
 from flowkeep.storage import Storage
@@ -40,6 +42,26 @@ async def created(store: Store, run_id: Any, moment: datetime) -> None:
             text("UPDATE flowkeep.run SET created_at = :at WHERE id = :id"),
             {"at": moment, "id": run_id},
         )
+
+
+@pytest.mark.parametrize(("connections", "taken"), [(1, 0), (2, 0), (2, 1)])
+async def test_one_connection_is_enough(
+    store: Store, settings: Settings, connections: int, taken: int
+) -> None:
+    """A bundle is whole whether a second connection helps, is busy, or does not exist."""
+    await small(store, 3)
+    await ended(store)
+    narrow = settings.database.model_copy(update={"pool_size": connections})
+    async with (
+        await connect(settings=settings.model_copy(update={"database": narrow})) as other,
+        AsyncExitStack() as stack,
+    ):
+        for _ in range(taken):
+            await stack.enter_async_context(other.transaction())
+        (bundle,) = await publish(other)
+        check = await other.archive.verify(TENANT, bundle.id)
+        assert (check.runs, check.changed, check.gone) == (4, 0, 0)
+        assert (await other.archive.delete(TENANT, bundle.id)).archived == 4
 
 
 async def test_a_bundle_holds_everything_of_its_runs(store: Store, storage: Storage) -> None:
