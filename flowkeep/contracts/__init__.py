@@ -39,9 +39,11 @@ from flowkeep.contracts.records import (
     NewRun,
     Pause,
     Run,
+    RunStarted,
     RunSummary,
     SegmentClose,
     StateEntry,
+    Stuck,
 )
 from flowkeep.contracts.segment import Segment
 from flowkeep.contracts.status import (
@@ -104,6 +106,7 @@ __all__ = [
     "Run",
     "RunKind",
     "RunRef",
+    "RunStarted",
     "RunStatus",
     "RunSummary",
     "Segment",
@@ -112,6 +115,7 @@ __all__ = [
     "Source",
     "StateEntry",
     "StateType",
+    "Stuck",
     "Task",
     "TaskKey",
     "TaskStatus",

@@ -38,6 +38,23 @@ class ErrorInfo(Record):
     stack: str | None = None
 
 
+class Stuck(Record):
+    """Why an open run does not move, as Temporal tells it.
+
+    Attributes:
+        code: `WORKFLOW_TASK_FAILING` (its code raises, or does not fit its history) or
+            `NO_WORKER` (nobody polls its task queue).
+        message: The reason, secrets redacted.
+        attempts: How often the workflow task was tried.
+        since: When this was first seen.
+    """
+
+    code: str
+    message: str
+    attempts: int = 0
+    since: datetime
+
+
 class NewRun(Record):
     """What it takes to record a run before Temporal hears of it.
 
@@ -123,6 +140,8 @@ class Run(RunSummary):
     tasks_finished: int
     source: Source
     hold_until: datetime | None
+    stuck: Stuck | None = None
+    """Why it does not move although it is open; null while it does."""
     temporal_run_id: str | None = None
     """Temporal's id of the newest segment."""
 
@@ -189,3 +208,16 @@ class SegmentClose:
     source: Source = Source.WORKFLOW
     started_at: datetime | None = None
     extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted:
+    """Temporal accepted a run that its client had recorded.
+
+    Attributes:
+        run: The execution that Temporal began.
+        started_at: When Temporal accepted it.
+    """
+
+    run: RunRef
+    started_at: datetime

@@ -3,13 +3,20 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from flowkeep.contracts import Attempt, PauseRequest, RunRef, SegmentClose
+from flowkeep.contracts import Attempt, PauseRequest, RunRef, RunStarted, SegmentClose
 
 
 class RecordTarget(Protocol):
     """The part of the ledger that the recorder writes to."""
 
-    async def record(self, attempts: Sequence[Attempt], *, durable: bool = True) -> int:
+    async def record(
+        self,
+        attempts: Sequence[Attempt],
+        *,
+        closes: Sequence[SegmentClose] = (),
+        starts: Sequence[RunStarted] = (),
+        durable: bool = True,
+    ) -> int:
         """Write a batch in one transaction; returns the rows written."""
         ...
 

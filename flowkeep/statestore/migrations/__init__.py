@@ -5,5 +5,5 @@ new indexes on filled tables are built concurrently, new constraints are validat
 step, new columns have no volatile default.
 """
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration. Kept here so that a connection can be checked without loading Alembic."""

@@ -9,6 +9,7 @@ from flowkeep.contracts import (
     PauseRequest,
     Run,
     RunRef,
+    RunStarted,
     SegmentClose,
 )
 from flowkeep.contracts.erasure import Erased
@@ -19,7 +20,14 @@ from flowkeep.statestore.protocols.statistics import SystemStatisticsRepository
 class SystemRepository(SystemStatisticsRepository, Protocol):
     """Forms without a tenant, for the recorder and the reconciler: the record names its own."""
 
-    async def record(self, attempts: Sequence[Attempt], *, durable: bool = True) -> int:
+    async def record(
+        self,
+        attempts: Sequence[Attempt],
+        *,
+        closes: Sequence[SegmentClose] = (),
+        starts: Sequence[RunStarted] = (),
+        durable: bool = True,
+    ) -> int:
         """Record a batch in one transaction; returns how many attempt rows were written.
 
         Runs and segments that are not known yet are created first (event `adopted`); a pending
@@ -28,6 +36,9 @@ class SystemRepository(SystemStatisticsRepository, Protocol):
 
         Args:
             attempts: In any order, of any tenant, with repeats.
+            closes: Ends of executions, written after the attempts; see `close_segment`. Those of
+                runs that were deleted or archived since are dropped.
+            starts: Requested runs that Temporal accepted, written before the attempts.
             durable: False lets the commit return before the log is on disk: for what Temporal's
                 history can give back after a crash of the database server.
 

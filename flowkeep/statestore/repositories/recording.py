@@ -4,7 +4,7 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from flowkeep.contracts import Attempt, RunRef, RunStatus, Source, TaskStatus
+from flowkeep.contracts import Attempt, RunRef, RunStarted, RunStatus, Source, TaskStatus
 from flowkeep.errors import Forbidden, InvalidInput
 from flowkeep.statestore import encoding
 from flowkeep.statestore.repositories import adoption, moves, payloads
@@ -127,6 +127,12 @@ async def start(session: Session, row: Mapping[str, Any], ref: RunRef) -> dict[s
     return await moves.start(
         session, row, source=Source.WORKER, temporal_run_id=ref.temporal_run_id
     )
+
+
+async def note_started(session: Session, started: RunStarted) -> None:
+    """Start a requested run that Temporal accepted, unless a record has said so already."""
+    await adoption.ensure(session, [started.run])
+    await _lock_runs(session, [started.run], durable=True)
 
 
 async def write(

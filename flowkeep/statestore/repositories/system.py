@@ -12,6 +12,7 @@ from flowkeep.contracts import (
     PauseRequest,
     Run,
     RunRef,
+    RunStarted,
     RunStatus,
     SegmentClose,
     SegmentKind,
@@ -51,12 +52,27 @@ class System(TenantErasure, SystemStatistics):
         super().__init__(scope, keyring, archive, files)
         self._known: recording.Known = {}
 
-    async def record(self, attempts: Sequence[Attempt], *, durable: bool = True) -> int:
+    async def record(
+        self,
+        attempts: Sequence[Attempt],
+        *,
+        closes: Sequence[SegmentClose] = (),
+        starts: Sequence[RunStarted] = (),
+        durable: bool = True,
+    ) -> int:
         """Record a batch in one transaction; returns how many attempt rows were written."""
-        if not attempts:
+        if not attempts and not closes and not starts:
             return 0
         async with self._scope.write() as session:
-            written = await recording.record(session, attempts, known=self._known, durable=durable)
+            written = 0
+            for started in starts:
+                await recording.note_started(session, started)
+            if attempts:
+                written = await recording.record(
+                    session, attempts, known=self._known, durable=durable
+                )
+            for close in closes:
+                await _close(session, close)
         recording.remember(self._known, attempts)
         return written
 
@@ -71,16 +87,8 @@ class System(TenantErasure, SystemStatistics):
 
     async def close_segment(self, close: SegmentClose) -> Run:
         """Record how one Temporal execution ended, and the run's outcome unless it goes on."""
-        inputs.instant(close.closed_at, "closed_at")
-        kind = close.kind if close.kind is not SegmentKind.START else None
         async with self._scope.write() as session:
-            _in_time(close.run, await adoption.ensure(session, [close.run], kind=kind))
-            row = await _locked(session, close.run)
-            news = await _close_row(session, row, close)
-            goes_on = close.tentative or not close.status.terminal
-            if not goes_on and not await _has_successor(session, row, close.run):
-                row = await _settle(session, row, close, news=news)
-            return await full_run(session, row)
+            return await full_run(session, await _close(session, close))
 
     async def set_paused(self, run: RunRef, request: PauseRequest) -> Run:
         """Record that the workflow paused or resumed; repeating it changes nothing."""
@@ -92,6 +100,18 @@ class System(TenantErasure, SystemStatistics):
             if not RunStatus(row["status"]).terminal:
                 row = await (_pause if request.paused else _resume)(session, row, request)
             return await full_run(session, row)
+
+
+async def _close(session: Session, close: SegmentClose) -> dict[str, Any]:
+    inputs.instant(close.closed_at, "closed_at")
+    kind = close.kind if close.kind is not SegmentKind.START else None
+    _in_time(close.run, await adoption.ensure(session, [close.run], kind=kind))
+    row = await _locked(session, close.run)
+    news = await _close_row(session, row, close)
+    goes_on = close.tentative or not close.status.terminal
+    if not goes_on and not await _has_successor(session, row, close.run):
+        row = await _settle(session, row, close, news=news)
+    return row
 
 
 def _in_time(ref: RunRef, late: set[adoption.Execution]) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sqlalchemy import Column, DateTime, MetaData, Text
+from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData(
@@ -26,9 +27,10 @@ def text(name: str, *, null: bool = False) -> Column[str]:
     return Column(name, Text, nullable=null)
 
 
-def time(name: str, *, null: bool = True) -> Column[Any]:
-    """Return a timestamptz column, optional unless said otherwise."""
-    return Column(name, DateTime(timezone=True), nullable=null)
+def time(name: str, *, null: bool = True, default: str | None = None) -> Column[Any]:
+    """Return a timestamptz column, optional unless said otherwise; the default is an expression."""
+    server_default = None if default is None else sql(default)
+    return Column(name, DateTime(timezone=True), nullable=null, server_default=server_default)
 
 
 def json(name: str, *, null: bool = True) -> Column[Any]:

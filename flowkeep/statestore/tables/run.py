@@ -67,6 +67,8 @@ run = Table(
     time("updated_at", null=False),
     Column("source", SmallInteger, nullable=False),
     time("hold_until"),
+    # Why an open run does not move, as Temporal tells it; empty as soon as it moves again.
+    json("stuck"),
     CheckConstraint(
         "status IN ('pending', 'running', 'waiting', 'succeeded', 'failed', 'cancelled',"
         " 'timed_out', 'unknown')",
@@ -84,6 +86,15 @@ Index(
     postgresql_where=sql(OPEN),
 )
 add_list_indexes(run)
+# Requests that nobody may have told Temporal of: few at any time, of all tenants.
+Index("run_pending_ix", run.c.created_at, postgresql_where=sql("status = 'pending'"))
+Index(
+    "run_stuck_ix",
+    run.c.tenant_id,
+    run.c.created_at,
+    run.c.id,
+    postgresql_where=sql("stuck IS NOT NULL"),
+)
 # Chunks of a `map` may outnumber runs a hundred times, so they stay out of the other indexes.
 Index(
     "run_chunk_ix",
@@ -131,7 +142,16 @@ run_segment = Table(
     time("started_at"),
     time("closed_at"),
     Column("source", SmallInteger, nullable=False),
+    # When this is to be compared with Temporal next; null once it was found true and complete.
+    time("reconcile_at", default="now() + interval '1 minute'"),
+    Column("reconcile_tries", SmallInteger, nullable=False, server_default=sql("0")),
     PrimaryKeyConstraint("namespace", "temporal_run_id"),
+)
+Index(
+    "run_segment_due_ix",
+    run_segment.c.namespace,
+    run_segment.c.reconcile_at,
+    postgresql_where=sql("reconcile_at IS NOT NULL"),
 )
 Index("run_segment_by_run_ix", run_segment.c.run_id, run_segment.c.seq)
 
