@@ -14,15 +14,11 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from flowkeep.clients.outcome import (
-    described_outcome,
-    described_status,
-    pending_activities,
-    why_it_failed,
-)
+from flowkeep.clients.outcome import pending_activities, why_it_failed
 from flowkeep.contracts import Run, RunStatus, Source
 from flowkeep.contracts.progress import RunProgress, compute_progress
 from flowkeep.errors import AlreadyTerminal, Conflict, RunFailed, TemporalUnavailable
+from flowkeep.recording.outcome import described_outcome, described_status
 
 if TYPE_CHECKING:
     from flowkeep.clients.workflow import WorkflowClient

@@ -17,7 +17,6 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from flowkeep.clients.handle import RunHandle
 from flowkeep.clients.options import StartOptions
-from flowkeep.clients.outcome import described_status
 from flowkeep.clients.request import StartRequest
 from flowkeep.contracts import (
     ErrorInfo,
@@ -30,6 +29,7 @@ from flowkeep.contracts import (
 )
 from flowkeep.contracts.identity import HEADER
 from flowkeep.errors import Conflict, InvalidInput, LedgerUnavailable, TemporalUnavailable
+from flowkeep.recording.outcome import described_status
 
 if TYPE_CHECKING:
     from flowkeep.clients.workflow import WorkflowClient

@@ -16,10 +16,10 @@ from temporalio.client import WorkflowExecutionDescription
 from flowkeep.clients.handle import RunHandle
 from flowkeep.clients.launch import Launcher, first_run_id
 from flowkeep.clients.options import StartOptions
-from flowkeep.clients.outcome import described_outcome, described_status
 from flowkeep.clients.request import StartRequest
 from flowkeep.contracts import FailureReason, NewRun, Run, RunStatus, Source, StateType
 from flowkeep.errors import AlreadyTerminal, Conflict, InvalidInput, NotFound, OpenRunExists
+from flowkeep.recording.outcome import described_outcome, described_status
 from flowkeep.statestore.secrets import extract_secrets, replace_references
 
 if TYPE_CHECKING:
