@@ -2,7 +2,7 @@
 # PYTHON=… picks the interpreter, ARGS=… is passed on, BENCH=… picks one benchmark,
 # RUNS=… the sizes of ledgers that are measured.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults check bench bench-extraction bench-ledger lock clean
+.PHONY: help demo test test-faults check bench bench-extraction bench-orchestration bench-ledger lock clean
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
@@ -38,6 +38,9 @@ bench: $(INSTALLED) ## run the benchmarks (one: make bench BENCH=engine)
 bench-extraction: $(INSTALLED) ## run the extraction's benchmarks, beside DataHub's
 	@$(BIN)/python -m benchmarks.extraction $(ARGS)
 	@$(BIN)/python -m benchmarks.extraction_workflow --tables 10000 100000 --peer datahub $(ARGS)
+
+bench-orchestration: $(INSTALLED) ## what the ledger costs runs: the bare SDK and DBOS beside it
+	@$(BIN)/python -m benchmarks.orchestration --repeat 20 --peer dbos $(ARGS)
 
 bench-ledger: $(INSTALLED) ## measure the ledger (RUNS="100000 1000000" compares sizes)
 	@$(BIN)/python -m benchmarks.ledger --runs $(RUNS) $(ARGS)

@@ -1,17 +1,15 @@
 """DataHub's PostgreSQL source with its file sink, in an environment of its own."""
 
-import hashlib
 import json
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from benchmarks._support import say
-from flowkeep.settings import server_environment, user_cache
+from benchmarks._peer import PeerError, end_of, install
+from flowkeep.settings import server_environment
 
 VERSION = "1.7.0.17"
 REQUIREMENT = f"acryl-datahub[postgres]=={VERSION}"
@@ -30,10 +28,6 @@ with open(sys.argv[1], "w") as file:
 """
 
 
-class DataHubError(Exception):
-    """DataHub cannot be installed or did not extract; the message says why."""
-
-
 class DataHub:
     """An installed DataHub.
 
@@ -49,28 +43,10 @@ class DataHub:
         """Return it from the cache; installs the pinned version on first use.
 
         Raises:
-            DataHubError: If it cannot be installed.
+            PeerError: If it cannot be installed.
         """
-        wanted = hashlib.sha256(CONSTRAINTS.read_bytes() + sys.version.encode()).hexdigest()
-        home = user_cache() / "benchmarks" / f"datahub-{VERSION}"
-        complete = home / "complete"
-        datahub = cls(home / "bin" / "datahub")
-        if complete.is_file() and complete.read_text() == wanted:
-            return datahub
-        say(f"installing {REQUIREMENT} into {home}")
-        shutil.rmtree(home, ignore_errors=True)
-        home.parent.mkdir(parents=True, exist_ok=True)
-        for command in _install_commands(home):
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode != 0:
-                raise DataHubError(
-                    f"{REQUIREMENT} cannot be installed: `{' '.join(map(str, command))}` says:\n"
-                    f"{_end(done.stderr or done.stdout)}\n"
-                    "A package registry has to be within reach; without --peer the benchmark "
-                    "needs none."
-                )
-        complete.write_text(wanted)
-        return datahub
+        home = install(f"datahub-{VERSION}", [REQUIREMENT], CONSTRAINTS)
+        return cls(home / "bin" / "datahub")
 
     def ingest(self, url: str) -> dict[str, float]:
         """Extract a database to a file, as DataHub does it by itself: no profiling, no server.
@@ -83,7 +59,7 @@ class DataHub:
             file, and `datasets`: how many tables and views it found.
 
         Raises:
-            DataHubError: If it fails.
+            PeerError: If it fails.
         """
         with tempfile.TemporaryDirectory() as folder:
             home = Path(folder)
@@ -104,23 +80,8 @@ class DataHub:
                 said = log.read()
             figure: dict[str, float] = json.loads(watched.read_text())
             if figure.pop("code") != 0 or "finished successfully" not in said:
-                raise DataHubError(f"DataHub failed:\n{_end(said)}")
+                raise PeerError(f"DataHub failed:\n{end_of(said)}")
             return figure | _contents(output)
-
-
-def _install_commands(home: Path) -> list[list[str]]:
-    uv = shutil.which("uv") or next(map(str, Path(".tools").glob("uv-*/bin/uv")), None)
-    python = str(home / "bin" / "python")
-    if uv is not None:
-        pip = [uv, "pip", "install", "--compile-bytecode", "--python", python]
-        return [
-            [uv, "venv", "--python", sys.executable, str(home)],
-            [*pip, "-c", str(CONSTRAINTS), REQUIREMENT],
-        ]
-    return [
-        [sys.executable, "-m", "venv", str(home)],
-        [python, "-m", "pip", "install", "-c", str(CONSTRAINTS), REQUIREMENT],
-    ]
 
 
 def _recipe(url: str, output: Path) -> dict[str, object]:
@@ -163,7 +124,3 @@ def _contents(output: Path) -> dict[str, float]:
             if found := event.match(line):
                 names.add(found[1])
     return {"events": events, "datasets": len(names), "bytes": output.stat().st_size}
-
-
-def _end(text: str) -> str:
-    return "\n".join(text.strip().splitlines()[-15:])

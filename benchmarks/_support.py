@@ -26,7 +26,11 @@ class Child:
 
     @classmethod
     async def start(
-        cls, code: str, *arguments: str, environment: Mapping[str, str] | None = None
+        cls,
+        code: str,
+        *arguments: str,
+        environment: Mapping[str, str] | None = None,
+        python: str = sys.executable,
     ) -> "Child":
         """Start it and wait until it is ready.
 
@@ -34,9 +38,10 @@ class Child:
             code: What the new interpreter runs; ends in `answer_phases`.
             arguments: Its arguments.
             environment: Variables added to ours.
+            python: The interpreter.
         """
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
+            python,
             "-c",
             code,
             *arguments,

@@ -25,9 +25,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from benchmarks._catalogue import Catalogue
-from benchmarks._datahub import DataHub, DataHubError
+from benchmarks._datahub import DataHub
 from benchmarks._extraction_rounds import Figure, Rounds, Target
 from benchmarks._extraction_summary import Figures, show, summary
+from benchmarks._peer import PeerError
 from benchmarks._source_server import SourceServer
 from benchmarks._support import headline, machine, say
 from flowkeep import WorkflowClient
@@ -124,7 +125,7 @@ def main() -> None:
         peer = DataHub.install() if arguments.peer else None
         begin = headline(arguments.repeat)
         figures = asyncio.run(measure(catalogues, arguments.repeat, kept, peer))
-    except (DataHubError, FlowkeepError) as error:
+    except (PeerError, FlowkeepError) as error:
         sys.exit(str(error))
     rows = summary(figures)
     if arguments.output == "json":
