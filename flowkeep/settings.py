@@ -114,12 +114,15 @@ class StorageSettings(_Group):
 
 
 class TelemetrySettings(_Group):
-    """How logs look."""
+    """How logs look, and where metrics are offered."""
 
     log_format: Literal["json", "console", "auto"] = "auto"
     """`auto`: console on a terminal, JSON elsewhere."""
     log_level: str = "INFO"
     """A level of the standard library's logging."""
+    metrics_address: str | None = None
+    """host:port on which the first worker process offers `/metrics` to Prometheus, each further
+    one a port higher; null offers none."""
 
 
 class SourceSettings(_Group):

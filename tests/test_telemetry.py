@@ -40,7 +40,7 @@ def own_handler_alone() -> Iterator[None]:
     """Keep pytest's handlers away from a message that only ours can format."""
     root = logging.getLogger()
     everybody = root.handlers
-    root.handlers = [one for one in everybody if type(one).__module__ == telemetry.__name__]
+    root.handlers = [one for one in everybody if type(one).__module__ == "flowkeep.telemetry.logs"]
     try:
         yield
     finally:

@@ -127,7 +127,7 @@ def _log(settings: Settings, path: Path) -> Iterator[None]:
     """Write the worker's log to a file, so that it does not run through the display."""
     with path.open("a") as stream:
         telemetry.configure(settings.telemetry, process="demo", stream=stream)
-        telemetry.forward_core_logs()
+        telemetry.start_core()
         try:
             yield
         finally:

@@ -189,7 +189,7 @@ class _Log:
         private_folder(self._path.parent)
         self._stream = self._path.open("a")
         telemetry.configure(self._settings.telemetry, process="extract", stream=self._stream)
-        telemetry.forward_core_logs()
+        telemetry.start_core()
 
     def __exit__(self, *_: object) -> None:
         telemetry.silence()

@@ -43,7 +43,7 @@ async def work(settings: Settings, targets: list[str], task_queue: str | None) -
     spawned = multiprocessing.parent_process() is not None
     if spawned:
         telemetry.configure(settings.telemetry, process=_process_name())
-    telemetry.forward_core_logs()
+    telemetry.start_core(settings.telemetry.metrics_address, port_offset=_process_number())
     try:
         loaded = load_targets(targets)  # first: what prepares the process comes before its threads
         async with await WorkflowClient.connect(settings) as client:
@@ -61,6 +61,12 @@ def _process_name() -> str:
     if multiprocessing.parent_process() is None:
         return "worker"
     return multiprocessing.current_process().name.removeprefix("flowkeep-")
+
+
+def _process_number() -> int:
+    """Number the processes of one command from 0, so that each offers its metrics on its own."""
+    number = multiprocessing.current_process().name.rpartition("-")[2]
+    return int(number) if number.isdecimal() else 0
 
 
 async def build_worker(client: WorkflowClient, loaded: Loaded, task_queue: str | None) -> Worker:

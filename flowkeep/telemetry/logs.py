@@ -93,28 +93,6 @@ def configure(
     )
 
 
-def forward_core_logs() -> None:
-    """Send what Temporal's core (the native part of its SDK) logs through the same handler.
-
-    Call it before the first client is made; later it changes nothing for clients that exist. Left
-    out, the core writes to standard error by itself, in a format of its own.
-    """
-    from temporalio import runtime
-
-    forwarding = runtime.LogForwardingConfig(
-        logger=logging.getLogger("temporalio.core"),
-        append_target_to_name=False,
-        prepend_target_on_message=False,
-        append_log_fields_to_message=False,
-    )
-    logs = runtime.LoggingConfig(
-        filter=runtime.TelemetryFilter(core_level="WARN", other_level="ERROR"),
-        forwarding=forwarding,
-    )
-    made = runtime.Runtime(telemetry=runtime.TelemetryConfig(logging=logs))
-    runtime.Runtime.set_default(made, error_if_already_set=False)
-
-
 def silence() -> None:
     """Take the handler of `configure` off the root logger again."""
     root = logging.getLogger()
