@@ -16,6 +16,7 @@ from flowkeep.statestore.protocols.apps import AppRepository
 from flowkeep.statestore.protocols.archive import ArchiveRepository
 from flowkeep.statestore.protocols.definitions import DefinitionRepository
 from flowkeep.statestore.protocols.reads import RunReads
+from flowkeep.statestore.protocols.reconciliation import ReconciliationRepository
 from flowkeep.statestore.protocols.retention import RetentionRepository
 from flowkeep.statestore.protocols.run_deletes import RunDeletes
 from flowkeep.statestore.protocols.run_lists import RunLists
@@ -34,6 +35,7 @@ __all__ = [
     "AppRepository",
     "ArchiveRepository",
     "DefinitionRepository",
+    "ReconciliationRepository",
     "RetentionRepository",
     "RunCounts",
     "RunDeletes",

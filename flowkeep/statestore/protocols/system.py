@@ -14,10 +14,11 @@ from flowkeep.contracts import (
 )
 from flowkeep.contracts.erasure import Erased
 from flowkeep.contracts.rotation import KeyUse, Rotation
+from flowkeep.statestore.protocols.reconciliation import ReconciliationRepository
 from flowkeep.statestore.protocols.statistics import SystemStatisticsRepository
 
 
-class SystemRepository(SystemStatisticsRepository, Protocol):
+class SystemRepository(ReconciliationRepository, SystemStatisticsRepository, Protocol):
     """Forms without a tenant, for the recorder and the reconciler: the record names its own."""
 
     async def record(

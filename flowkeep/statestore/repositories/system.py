@@ -23,8 +23,8 @@ from flowkeep.statestore import encoding
 from flowkeep.statestore.keyring import Keyring
 from flowkeep.statestore.repositories import adoption, inputs, moves, recording
 from flowkeep.statestore.repositories.changes import change, lock
-from flowkeep.statestore.repositories.erasure import TenantErasure
 from flowkeep.statestore.repositories.outcome import Outcome, is_paused, open_pause, settle
+from flowkeep.statestore.repositories.reconciliation import Reconciliation
 from flowkeep.statestore.repositories.rows import full_run
 from flowkeep.statestore.repositories.system_statistics import SystemStatistics
 from flowkeep.statestore.session import Scope, Session
@@ -32,7 +32,7 @@ from flowkeep.statestore.tables import run_segment
 from flowkeep.storage import Storage
 
 
-class System(TenantErasure, SystemStatistics):
+class System(Reconciliation, SystemStatistics):
     """Forms without a tenant; see the Protocol `SystemRepository`.
 
     Args:
