@@ -97,6 +97,28 @@ class RecorderSettings(_Group):
     """What is kept of inputs and outputs of activities that are not flowkeep's own classes."""
 
 
+class ReconcilerSettings(_Group):
+    """How the ledger is compared with Temporal and corrected, by one process at a time."""
+
+    enabled: bool = True
+    """Whether `flowkeep worker start` and `flowkeep dev` run it."""
+    interval_seconds: float = Field(default=15.0, gt=0)
+    """Time between two looks at what is due."""
+    grace_seconds: float = Field(default=5.0, ge=0)
+    """How long after the end of an execution its worker's own report is waited for."""
+    describes_per_second: float = Field(default=50.0, gt=0)
+    """Most executions that are looked at one by one."""
+    lists_per_second: float = Field(default=2.0, gt=0)
+    """Most pages of Temporal's list of executions; the server allows 10 a second by default."""
+    overlap_seconds: float = Field(default=60.0, ge=0)
+    """How far a look at Temporal's list reaches back behind the one before: the list lags."""
+    batch: int = Field(default=500, ge=1, le=1000)
+    """Executions per page and per statement."""
+    adopt: Literal["served", "all", "none"] = "served"
+    """Which executions that the ledger does not know are taken up: those of task queues that
+    workers with flowkeep have served, all of the namespace, or none."""
+
+
 class StorageSettings(_Group):
     """Where big results lie."""
 
@@ -148,6 +170,7 @@ class Settings(_Group):
     database: DatabaseSettings = DatabaseSettings()
     worker: WorkerSettings = WorkerSettings()
     recorder: RecorderSettings = RecorderSettings()
+    reconciler: ReconcilerSettings = ReconcilerSettings()
     storage: StorageSettings = StorageSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     source: SourceSettings = SourceSettings()

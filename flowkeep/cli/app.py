@@ -129,6 +129,7 @@ _NOUNS = {
     "demo": ("flowkeep.cli.demo:demo", "Extract a sample database's metadata, from zero."),
     "dev": ("flowkeep.cli.dev:dev", "Run PostgreSQL and Temporal locally until Ctrl-C."),
     "extract": ("flowkeep.cli.extract:extract", "Extract metadata, compare and verify it."),
+    "ledger": ("flowkeep.cli.ledger:ledger", "Compare the ledger with Temporal."),
     "retention": ("flowkeep.cli.retention:retention", "Keep runs for as long as policies say."),
     "run": ("flowkeep.cli.run:run", "Start, list, inspect, watch and steer runs."),
     "secret": ("flowkeep.cli.secret:secret", "Show and rotate the keys of secrets."),

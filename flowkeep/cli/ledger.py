@@ -1,0 +1,13 @@
+"""`flowkeep ledger`: whether the ledger and Temporal agree."""
+
+import click
+
+from flowkeep.cli.lazy import LazyGroup
+
+
+@click.group(cls=LazyGroup, lazy={})
+def ledger() -> None:
+    """Compare the ledger with Temporal.
+
+    Temporal is the truth as long as it knows a run; the ledger is what stays of it.
+    """
