@@ -29,12 +29,14 @@ from flowkeep.statestore.protocols.statistics import (
 )
 from flowkeep.statestore.protocols.system import SystemRepository
 from flowkeep.statestore.protocols.tasks import TaskRepository
+from flowkeep.statestore.protocols.verification import LedgerCheckRepository
 
 __all__ = [
     "ActionRepository",
     "AppRepository",
     "ArchiveRepository",
     "DefinitionRepository",
+    "LedgerCheckRepository",
     "ReconciliationRepository",
     "RetentionRepository",
     "RunCounts",

@@ -27,12 +27,13 @@ from flowkeep.statestore.repositories.outcome import Outcome, is_paused, open_pa
 from flowkeep.statestore.repositories.reconciliation import Reconciliation
 from flowkeep.statestore.repositories.rows import full_run
 from flowkeep.statestore.repositories.system_statistics import SystemStatistics
+from flowkeep.statestore.repositories.verification import LedgerChecks
 from flowkeep.statestore.session import Scope, Session
 from flowkeep.statestore.tables import run_segment
 from flowkeep.storage import Storage
 
 
-class System(Reconciliation, SystemStatistics):
+class System(Reconciliation, SystemStatistics, LedgerChecks):
     """Forms without a tenant; see the Protocol `SystemRepository`.
 
     Args:
