@@ -61,12 +61,12 @@ async def start_child(
         python = str(peer / "bin" / "python")
         child = await Child.start(DBOS_CHILD, variant, str(share), url, python=python)
     else:
-        child = await Child.start(CHILD, variant, str(share), environment=_environment(engine))
+        child = await Child.start(CHILD, variant, str(share), environment=environment_of(engine))
     stack.push_async_callback(child.stop)
     return child
 
 
-def _environment(engine: LocalEngine) -> dict[str, str]:
+def environment_of(engine: LocalEngine) -> dict[str, str]:
     settings = engine.settings()
     secret_key = settings.database.secret_key
     assert secret_key is not None
