@@ -15,6 +15,7 @@ from flowkeep.statestore.tables.definition import (
     definition_version,
 )
 from flowkeep.statestore.tables.payload import payload, payload_ref
+from flowkeep.statestore.tables.reconciliation import reconcile_mark, served_queue
 from flowkeep.statestore.tables.retention import retention_policy, run_tombstone
 from flowkeep.statestore.tables.rollup import run_rollup, run_rollup_mark
 from flowkeep.statestore.tables.run import run, run_event, run_label, run_pause, run_segment
@@ -33,6 +34,7 @@ __all__ = [
     "metadata",
     "payload",
     "payload_ref",
+    "reconcile_mark",
     "retention_policy",
     "run",
     "run_archive",
@@ -45,6 +47,7 @@ __all__ = [
     "run_tombstone",
     "secret",
     "secret_ref",
+    "served_queue",
     "state_entry",
     "task",
 ]

@@ -143,7 +143,7 @@ run_segment = Table(
     time("closed_at"),
     Column("source", SmallInteger, nullable=False),
     # When this is to be compared with Temporal next; null once it was found true and complete.
-    time("reconcile_at", default="now() + interval '1 minute'"),
+    time("reconcile_at", default="now() + interval '30 seconds'"),
     Column("reconcile_tries", SmallInteger, nullable=False, server_default=sql("0")),
     PrimaryKeyConstraint("namespace", "temporal_run_id"),
 )
