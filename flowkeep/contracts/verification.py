@@ -54,7 +54,7 @@ class VerificationCounts:
         return self.differences.total() == self.repaired
 
 
-class RecordedExecution(Record):
+class ListedExecution(Record):
     """One Temporal execution as the ledger has it, with what its run says.
 
     Attributes:
@@ -74,7 +74,7 @@ class RecordedExecution(Record):
     newest: bool
 
 
-class RecordedExecutions(Record):
+class ListedExecutions(Record):
     """A page of executions.
 
     Attributes:
@@ -82,7 +82,7 @@ class RecordedExecutions(Record):
         after: Where the next page begins; null after the last one.
     """
 
-    data: list[RecordedExecution]
+    data: list[ListedExecution]
     after: str | None
 
 

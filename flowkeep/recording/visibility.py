@@ -12,7 +12,8 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from flowkeep.contracts import RunStatus
+from flowkeep.contracts import Identity, RunStatus
+from flowkeep.contracts.identity import HEADER
 from flowkeep.errors import TemporalUnavailable
 from flowkeep.recording.rate import Rate
 
@@ -99,6 +100,18 @@ class Visibility:
         except RPCError as error:
             raise unavailable(error) from error
         return found.executions, found.next_page_token
+
+
+async def memo_identity(client: Client, info: WorkflowExecutionInfo) -> Identity | None:
+    """Return what the memo says of an execution; None for one that did not start through us."""
+    payload = info.memo.fields.get(HEADER)
+    if payload is None:
+        return None
+    try:
+        [value] = await client.data_converter.decode([payload])
+    except Exception:  # noqa: BLE001 - a memo of another codec says nothing to us
+        return None
+    return Identity.from_header(value) if isinstance(value, dict) else None
 
 
 def quoted(text: str) -> str:

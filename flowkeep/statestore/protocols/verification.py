@@ -6,9 +6,9 @@ from typing import Protocol
 from uuid import UUID
 
 from flowkeep.contracts.verification import (
+    ListedExecutions,
     OpenAttempt,
     OpenRequest,
-    RecordedExecutions,
     RunCounters,
 )
 
@@ -26,7 +26,7 @@ class LedgerCheckRepository(Protocol):
         workflow_id: str | None = None,
         after: str | None = None,
         limit: int = 500,
-    ) -> RecordedExecutions:
+    ) -> ListedExecutions:
         """Return a page of a namespace's executions, by Temporal's run id.
 
         Args:
@@ -46,6 +46,10 @@ class LedgerCheckRepository(Protocol):
 
     async def gone_runs(self, run_ids: Collection[UUID]) -> set[UUID]:
         """Return which of some runs were deleted, or lie in the archive."""
+        ...
+
+    async def served_queues(self, namespace: str) -> set[str]:
+        """Return the task queues that workers with flowkeep have served."""
         ...
 
     async def list_requests(

@@ -6,10 +6,10 @@ from typing import Any
 from uuid import UUID
 
 from flowkeep.contracts.verification import (
+    ListedExecution,
+    ListedExecutions,
     OpenAttempt,
     OpenRequest,
-    RecordedExecution,
-    RecordedExecutions,
     RunCounters,
 )
 from flowkeep.statestore.repositories import inputs, tombstones
@@ -53,6 +53,7 @@ SELECT asked FROM unnest(CAST(:ids AS text[])) AS asked
 WHERE NOT EXISTS (SELECT FROM {schema}.run_segment
                   WHERE namespace = :namespace AND temporal_run_id = asked)
 """
+_SERVED = "SELECT task_queue FROM {schema}.served_queue WHERE namespace = :namespace"
 _REQUESTS = """
 SELECT id, tenant_id, workflow_id, created_at FROM {schema}.run
 WHERE status = 'pending' AND namespace = :namespace
@@ -63,14 +64,15 @@ WHERE status = 'pending' AND namespace = :namespace
   AND (CAST(:workflow_id AS text) IS NULL OR workflow_id = :workflow_id)
 ORDER BY created_at, id LIMIT :limit
 """
-# Counted as the recorder counts: a task has ended when its last attempt has and no retry follows.
+# Counted as the recorder counts: a task has ended when its last attempt has and no retry follows;
+# what a reset undid does not count.
 _COUNTED = f"""
 SELECT count(*) FILTER (WHERE last) AS total,
        count(*) FILTER (WHERE last AND {_ENDED} AND next_retry_at IS NULL) AS finished,
        count(*) FILTER (WHERE status IN ('failed', 'timed_out')) AS exceptions
 FROM (SELECT status, next_retry_at,
              attempt = max(attempt) OVER (PARTITION BY temporal_run_id, activity_id) AS last
-      FROM {{schema}}.task WHERE run_id = r.id) AS a
+      FROM {{schema}}.task WHERE run_id = r.id AND NOT superseded) AS a
 """  # noqa: S608 - only constants of ours are put in
 _COUNTERS = f"""
 SELECT r.id AS run_id, r.tenant_id, r.workflow_id,
@@ -128,7 +130,7 @@ class LedgerChecks:
         workflow_id: str | None = None,
         after: str | None = None,
         limit: int = 500,
-    ) -> RecordedExecutions:
+    ) -> ListedExecutions:
         """Return a page of a namespace's executions, by Temporal's run id; see the Protocol."""
         bounds = {"tenant": tenant_id, "since": since, "until": until}
         page: dict[str, Any] = {"namespace": namespace, "after": after or "", "limit": limit}
@@ -138,14 +140,14 @@ class LedgerChecks:
         async with self._scope.read() as session:
             found = (await session.execute(statement, bounds | page)).mappings().all()
         data = [
-            RecordedExecution.model_validate(
-                {name: row[name] for name in RecordedExecution.model_fields}
+            ListedExecution.model_validate(
+                {name: row[name] for name in ListedExecution.model_fields}
             )
             for row in found
             if row["run_id"] is not None
         ]
         full = found[0]["rows"] == limit
-        return RecordedExecutions(data=data, after=found[0]["last_id"] if full else None)
+        return ListedExecutions(data=data, after=found[0]["last_id"] if full else None)
 
     async def unknown_executions(self, namespace: str, ids: Collection[str]) -> set[str]:
         """Return which of some executions, by Temporal's run id, the ledger does not know."""
@@ -161,6 +163,12 @@ class LedgerChecks:
             return set()
         async with self._scope.read() as session:
             return await tombstones.among(session, run_ids)
+
+    async def served_queues(self, namespace: str) -> set[str]:
+        """Return the task queues that workers with flowkeep have served."""
+        async with self._scope.read() as session:
+            found = await session.execute(_SERVED, {"namespace": namespace})
+            return set(found.scalars())
 
     async def list_requests(
         self,
