@@ -5,6 +5,7 @@
     FlowkeepError
     ├── InvalidInput            (also a ValueError) what was passed cannot be used
     ├── NotFound                the named object does not exist for this tenant
+    │   └── PayloadMissing      a large payload is lost or damaged             (retried)
     ├── Forbidden               the object belongs to another tenant or owner
     ├── Conflict                the object exists or changed in the meantime
     │   ├── RevisionMismatch    somebody else changed it first: re-read, try again
@@ -62,6 +63,14 @@ class NotFound(FlowkeepError):
     """The named object does not exist for this tenant."""
 
     code = "NOT_FOUND"
+
+
+class PayloadMissing(NotFound):
+    """A large payload is not where its reference says, or not what its hash says."""
+
+    code = "PAYLOAD_MISSING"
+    hint = "check that FLOWKEEP_DATABASE_URL names the ledger it was stored in"
+    retryable = True
 
 
 class Forbidden(FlowkeepError):

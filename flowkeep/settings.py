@@ -119,6 +119,21 @@ class ReconcilerSettings(_Group):
     workers with flowkeep have served, all of the namespace, or none."""
 
 
+class PayloadSettings(_Group):
+    """Where arguments and results go that are too big for Temporal's history."""
+
+    place: Literal["auto", "ledger", "storage", "off"] = "auto"
+    """`ledger` or `storage` take what is above the threshold, `off` leaves everything in the
+    history; `auto` is `ledger` for a WorkflowClient, `off` where the plugin was added to a client
+    of one's own. What was stored can be read with each of them but `off`."""
+    threshold_bytes: int = Field(default=256 * 1024, ge=1024)
+    """Encoded values of this size and more leave the history."""
+    limit_bytes: int = Field(default=256 * 1024 * 1024, ge=1024)
+    """Most bytes of one encoded value."""
+    encrypt: bool = False
+    """Encrypt what is stored with the key of secrets."""
+
+
 class StorageSettings(_Group):
     """Where big results lie."""
 
@@ -171,6 +186,7 @@ class Settings(_Group):
     worker: WorkerSettings = WorkerSettings()
     recorder: RecorderSettings = RecorderSettings()
     reconciler: ReconcilerSettings = ReconcilerSettings()
+    payloads: PayloadSettings = PayloadSettings()
     storage: StorageSettings = StorageSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     source: SourceSettings = SourceSettings()

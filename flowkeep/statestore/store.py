@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from types import TracebackType
 from typing import Self
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -13,10 +14,13 @@ from flowkeep.settings import Settings
 from flowkeep.statestore import migrate
 from flowkeep.statestore.engine import MINIMUM_VERSION, build_engine, describe
 from flowkeep.statestore.keyring import Keyring
+from flowkeep.statestore.listening import listening
 from flowkeep.statestore.repositories.actions import Actions
 from flowkeep.statestore.repositories.apps import Apps
 from flowkeep.statestore.repositories.archive import Archive
 from flowkeep.statestore.repositories.definitions import Definitions
+from flowkeep.statestore.repositories.large_payloads import LargePayloads
+from flowkeep.statestore.repositories.requests import Requests
 from flowkeep.statestore.repositories.retention import Retention
 from flowkeep.statestore.repositories.runs import Runs
 from flowkeep.statestore.repositories.secrets import Secrets
@@ -33,6 +37,7 @@ class Repositories:
 
     Attributes:
         runs: Runs, their events, segments and pauses.
+        requests: Runs before Temporal hears of them.
         tasks: Tasks and attempts.
         apps: Containers inside a tenant.
         definitions: Stored definitions and their versions.
@@ -42,6 +47,7 @@ class Repositories:
         statistics: Counts and durations of runs.
         state: Named state and arguments.
         secrets: Encrypted credentials.
+        large_payloads: Contents that Temporal's history holds only a reference to.
         system: Forms without a tenant, for the recorder and the reconciler.
     """
 
@@ -53,6 +59,7 @@ class Repositories:
         files: Callable[[], Storage],
     ) -> None:
         self.runs = Runs(scope, archive)
+        self.requests = Requests(scope, keyring)
         self.tasks = Tasks(scope, archive)
         self.apps = Apps(scope)
         self.definitions = Definitions(scope)
@@ -62,6 +69,7 @@ class Repositories:
         self.statistics = Statistics(scope)
         self.state = State(scope, archive)
         self.secrets = Secrets(scope, keyring)
+        self.large_payloads = LargePayloads(scope, keyring, files)
         self.system = System(scope, keyring, archive, files)
 
 
@@ -173,6 +181,24 @@ class Store(Repositories):
                     hint=f"use PostgreSQL {MINIMUM_VERSION} or newer",
                 )
             await migrate.check_connection(session.connection, self._schema_name, where)
+
+    @asynccontextmanager
+    async def announced(self) -> AsyncIterator[AsyncIterator[list[UUID]]]:
+        """Listen, on a connection of its own, for requests written in callers' transactions.
+
+        Yields:
+            The ids of runs, in groups, each as soon as its transaction has committed.
+
+        Raises:
+            LedgerUnavailable: If the connection is lost.
+        """
+        url = self._scope.engine().url.render_as_string(hide_password=False)
+        own = build_engine(url, self._settings.database, pooled=False)
+        try:
+            async with listening(own, self._schema_name) as groups:
+                yield groups
+        finally:
+            await own.dispose()
 
     async def close(self) -> None:
         """Close the pool of the running event loop."""

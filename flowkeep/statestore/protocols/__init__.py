@@ -15,6 +15,7 @@ from flowkeep.statestore.protocols.actions import ActionRepository
 from flowkeep.statestore.protocols.apps import AppRepository
 from flowkeep.statestore.protocols.archive import ArchiveRepository
 from flowkeep.statestore.protocols.definitions import DefinitionRepository
+from flowkeep.statestore.protocols.large_payloads import LargePayloadRepository
 from flowkeep.statestore.protocols.reads import RunReads
 from flowkeep.statestore.protocols.reconciliation import ReconciliationRepository
 from flowkeep.statestore.protocols.retention import RetentionRepository
@@ -36,6 +37,7 @@ __all__ = [
     "AppRepository",
     "ArchiveRepository",
     "DefinitionRepository",
+    "LargePayloadRepository",
     "LedgerCheckRepository",
     "ReconciliationRepository",
     "RetentionRepository",

@@ -21,7 +21,7 @@ _KINDS = ("run", "chunk")
 # No index of these begins with the tenant: their rows go with the runs they belong to.
 _OF_RUNS = ("task", "run_event", "run_segment", "run_pause")
 # References between rows, and counts that change while runs leave.
-_UNCOUNTED = ("payload_ref", "run_rollup")
+_UNCOUNTED = ("payload_ref", "run_rollup", "large_payload_need", "large_payload_chunk")
 
 _BATCH = """
 SELECT id, created_at, status IN ('pending', 'running', 'waiting') AS open,

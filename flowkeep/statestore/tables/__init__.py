@@ -14,6 +14,11 @@ from flowkeep.statestore.tables.definition import (
     definition_execution,
     definition_version,
 )
+from flowkeep.statestore.tables.large_payload import (
+    large_payload,
+    large_payload_chunk,
+    large_payload_need,
+)
 from flowkeep.statestore.tables.payload import payload, payload_ref
 from flowkeep.statestore.tables.reconciliation import reconcile_mark, served_queue
 from flowkeep.statestore.tables.retention import retention_policy, run_tombstone
@@ -31,6 +36,9 @@ __all__ = [
     "definition_component",
     "definition_execution",
     "definition_version",
+    "large_payload",
+    "large_payload_chunk",
+    "large_payload_need",
     "metadata",
     "payload",
     "payload_ref",
