@@ -13,10 +13,8 @@ HEADER = "flowkeep"
 MAP_CHUNK_TYPE = "flowkeep.MapChunk"
 """Workflow type of the child that executes one chunk of a `map`."""
 
-RECORD_CLOSE = "flowkeep.record_close"
 RECORD_PAUSE = "flowkeep.record_pause"
-RECORD_ACTIVITIES = frozenset({RECORD_CLOSE, RECORD_PAUSE})
-"""Flowkeep's own local activities; never counted and never recorded as tasks."""
+"""Flowkeep's own local activity; never counted and never recorded as a task."""
 
 VERSION = 1
 """Version of the header. It fixes which commands the workflow interceptor issues, so that older

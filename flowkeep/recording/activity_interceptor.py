@@ -1,7 +1,5 @@
 """Times every attempt that reaches user code and hands one record to the recorder."""
 
-import contextlib
-from collections.abc import AsyncIterator
 from typing import Any
 
 from temporalio import activity
@@ -11,7 +9,7 @@ from temporalio.worker import (
     ExecuteActivityInput,
 )
 
-from flowkeep.contracts.identity import RECORD_ACTIVITIES, Identity
+from flowkeep.contracts.identity import RECORD_PAUSE, Identity
 from flowkeep.errors import FlowkeepError
 from flowkeep.recording.attempt_report import AttemptReport
 from flowkeep.recording.current import (
@@ -43,7 +41,7 @@ class ActivityInbound(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         """Execute the attempt, record it, and give errors the form Temporal understands."""
         info = activity.info()
-        if info.activity_type in RECORD_ACTIVITIES or info.workflow_id is None:
+        if info.activity_type == RECORD_PAUSE or info.workflow_id is None:
             return await super().execute_activity(input)
         header = read_header(input.headers) or {}
         identity = Identity.from_header(header) if header else await self._host.resolve(info)
@@ -52,10 +50,16 @@ class ActivityInbound(ActivityInboundInterceptor):
         plain = header.get("retry_policy")
         policy = info.retry_policy or (read_policy(plain) if plain else None)
         run = CurrentRun(activity_run_ref(identity, info), identity, policy)
-        report = AttemptReport(self._host, input, info, run, header.get("task_key"))
+        owner = getattr(input.fn, "__self__", None)
+        scope = owner if isinstance(owner, AttemptScope) else None
+        report = AttemptReport(
+            self._host, input.args, info, run, header.get("task_key"), ours=scope is not None
+        )
         token = current_run.set(run)
         try:
-            async with _scope(input.fn, run, info):
+            if scope is None:
+                return await self._recorded(input, report)
+            async with scope.attempt_scope(run, info):
                 return await self._recorded(input, report)
         finally:
             current_run.reset(token)
@@ -85,13 +89,3 @@ class _ActivityOutbound(ActivityOutboundInterceptor):
         if listener is not None:
             listener(details)
         super().heartbeat(*details)
-
-
-@contextlib.asynccontextmanager
-async def _scope(fn: Any, run: CurrentRun, info: activity.Info) -> AsyncIterator[None]:
-    owner = getattr(fn, "__self__", None)
-    if isinstance(owner, AttemptScope):
-        async with owner.attempt_scope(run, info):
-            yield
-    else:
-        yield

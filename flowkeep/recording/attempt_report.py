@@ -1,42 +1,53 @@
 """One attempt on its way into the ledger."""
 
 import asyncio
-import contextlib
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, CancelledError
-from temporalio.worker import ExecuteActivityInput
 
 from flowkeep.contracts.records import ErrorInfo
 from flowkeep.contracts.status import TaskStatus, TaskType
 from flowkeep.contracts.tasks import Attempt
-from flowkeep.errors import FlowkeepError
 from flowkeep.recording.capture import Payloads, capture, capture_arguments, error_info
-from flowkeep.recording.current import AttemptScope, CurrentRun, RecordingHost
+from flowkeep.recording.current import CurrentRun, RecordingHost, reported_success
+from flowkeep.recording.group_writer import Entry
 
 
 class AttemptReport:
-    """One attempt on its way into the ledger."""
+    """One attempt on its way into the ledger.
+
+    Args:
+        host: Whose recorder gets it.
+        args: What the activity is called with.
+        info: What Temporal says of the attempt.
+        run: Whose it is.
+        task_key: What stands for the activity id, when that is not unique.
+        ours: Whether the activity belongs to one of flowkeep's classes.
+    """
 
     def __init__(
         self,
         host: RecordingHost,
-        input: ExecuteActivityInput,
+        args: Sequence[Any],
         info: activity.Info,
         run: CurrentRun,
         task_key: str | None,
+        *,
+        ours: bool,
     ) -> None:
         self._host = host
         self._info = info
         self._ref = run.ref
         self._policy = run.retry_policy
         self._started = _now()
-        self._flowkeep = isinstance(getattr(input.fn, "__self__", None), AttemptScope)
+        self._ours = ours
         mode: Payloads = host.recorder_settings.payloads
-        self._payloads: Payloads = "full" if self._flowkeep and mode != "none" else mode
-        self._input = capture_arguments(input.args, self._payloads)
+        self._payloads: Payloads = "full" if ours and mode == "digest" else mode
+        self._input = capture_arguments(args, self._payloads)
+        self._shown: Entry | None = None
         self._key = task_key or info.activity_id
         self._deadline = _deadline(info)
 
@@ -49,30 +60,48 @@ class AttemptReport:
     def _show_running(self) -> None:
         recorder = self._host.recorder
         if recorder is not None:
-            with contextlib.suppress(FlowkeepError):
-                recorder.record_soon(self._attempt(TaskStatus.RUNNING))
+            self._shown = recorder.offer(self._attempt(TaskStatus.RUNNING))
 
     async def succeeded(self, result: Any) -> None:
         """Record a success; nobody waits for the flush unless `strict` is set."""
         output = capture(result, self._payloads)
-        await self._record(
-            self._attempt(TaskStatus.SUCCEEDED, output=output, finished=_now()), wait=False
-        )
+        attempt = self._attempt(TaskStatus.SUCCEEDED, output=output, finished=_now())
+        recorder = self._host.recorder
+        if recorder is None:
+            return
+        self._overtake()
+        if recorder.waits_for_all or recorder.offer(attempt) is None:
+            await self._record(attempt, wait=False)
+        reported_success.set(self)
+
+    def refuted(self, error: BaseException) -> None:
+        """Correct a success whose result could not be encoded: the server gets a failure."""
+        recorder = self._host.recorder
+        if recorder is not None:
+            recorder.report(self._failure(error))
 
     async def failed(self, error: BaseException) -> None:
         """Record anything but a success, and wait for it."""
         if isinstance(error, activity._CompleteAsyncError):  # noqa: SLF001 - the SDK's only sign
             await self._record(self._attempt(TaskStatus.WAITING), wait=True)
-            return
+        else:
+            self._overtake()
+            await self._record(self._failure(error), wait=True)
+
+    def _overtake(self) -> None:
+        """Spare the ledger a row `running` that is still on its way."""
+        if self._shown is not None:
+            self._shown.record = None
+
+    def _failure(self, error: BaseException) -> Attempt:
         status, info = _judge(error)
         finished = _now()
-        attempt = self._attempt(
+        return self._attempt(
             status,
             error=info,
             finished=finished,
             next_retry_at=self._next_retry(status, info, error, finished),
         )
-        await self._record(attempt, wait=True)
 
     async def _record(self, attempt: Attempt, *, wait: bool) -> None:
         recorder = self._host.recorder
@@ -94,7 +123,7 @@ class AttemptReport:
         limits = []
         if self._deadline is not None:
             limits.append((self._deadline - _now()).total_seconds() - 1)
-        if self._info.heartbeat_timeout and not self._flowkeep:
+        if self._info.heartbeat_timeout and not self._ours:
             limits.append(self._info.heartbeat_timeout.total_seconds() * 0.7)
         return min(limits) if limits else None
 

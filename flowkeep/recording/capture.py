@@ -40,8 +40,8 @@ def capture(value: Any, payloads: Payloads) -> Any:
     try:
         plain = to_jsonable_python(value, fallback=_unknown)
         data = orjson.dumps(plain, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS)
-    except (TypeError, ValueError) as error:
-        return {"type": type(value).__name__, "not_recorded": redact(str(error))}
+    except Exception as error:  # noqa: BLE001 - code of the value's own class runs here
+        return {"type": type(value).__name__, "not_recorded": clip(redact(_text(error)), 512)}
     if payloads == "digest":
         return {"size": len(data), "sha256": digest(data), "type": _type_name(value)}
     return mask(plain)
@@ -125,7 +125,14 @@ def _hides(key: Any, item: Any) -> bool:
 def _message(error: BaseException) -> str:
     if isinstance(error, FailureError):
         return error.message
-    return str(error) or type(error).__name__
+    return _text(error)
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error) or type(error).__name__
+    except Exception:  # noqa: BLE001 - an error whose own text raises is still to be told
+        return type(error).__name__
 
 
 def _application_code(error: ApplicationError, name: str) -> str:

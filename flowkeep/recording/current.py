@@ -38,6 +38,20 @@ heartbeat_listener: ContextVar[Callable[[Sequence[Any]], None] | None] = Context
 """Hears of every heartbeat of the attempt, so that automatic ones can repeat its details."""
 
 
+class Refutable(Protocol):
+    """A success that was reported and may yet turn out not to be one."""
+
+    def refuted(self, error: BaseException) -> None:
+        """Hear why Temporal does not get the result."""
+        ...
+
+
+reported_success: ContextVar[Refutable | None] = ContextVar(
+    "flowkeep_reported_success", default=None
+)
+"""The success that the task of an attempt reported last."""
+
+
 @runtime_checkable
 class AttemptScope(Protocol):
     """An object whose methods are activities may wrap each attempt, its recording included."""

@@ -7,6 +7,7 @@ from temporalio.converter import DefaultFailureConverter, PayloadConverter
 from temporalio.exceptions import ApplicationError
 
 from flowkeep.errors import FlowkeepError
+from flowkeep.recording.current import reported_success
 from flowkeep.redaction import redact
 
 
@@ -28,7 +29,11 @@ def as_application_error(error: Exception) -> ApplicationError:
 
 
 class RedactingFailureConverter(DefaultFailureConverter):
-    """Takes secrets out of messages and stack traces before they reach Temporal's history."""
+    """Takes secrets out of messages and stack traces before they reach Temporal's history.
+
+    It also hears first when the result of an attempt cannot be encoded: the SDK makes a failure
+    of that after our interceptor has seen a success.
+    """
 
     def to_failure(
         self,
@@ -37,6 +42,10 @@ class RedactingFailureConverter(DefaultFailureConverter):
         failure: temporalio.api.failure.v1.Failure,
     ) -> None:
         """Convert as the SDK does, then redact every text of the chain."""
+        report = reported_success.get()
+        if report is not None:
+            reported_success.set(None)
+            report.refuted(exception)
         super().to_failure(exception, payload_converter, failure)
         current: Any = failure
         while current is not None:

@@ -19,10 +19,13 @@ class FlowkeepInterceptor(client.Interceptor, Interceptor):
 
     Args:
         host: The plugin, which owns the recorder.
+        replays: Whether it only serves replays of histories: nothing is reported then.
     """
 
-    def __init__(self, host: RecordingHost) -> None:
+    def __init__(self, host: RecordingHost, *, replays: bool = False) -> None:
         self._host = host
+        bound = {"host": None if replays else host}
+        self._workflow_class = type(WorkflowInbound.__name__, (WorkflowInbound,), bound)
 
     def intercept_client(self, next: client.OutboundInterceptor) -> client.OutboundInterceptor:
         """Wrap client calls."""
@@ -36,4 +39,4 @@ class FlowkeepInterceptor(client.Interceptor, Interceptor):
         self, input: WorkflowInterceptorClassInput
     ) -> type[WorkflowInboundInterceptor] | None:
         """Wrap workflow executions."""
-        return WorkflowInbound
+        return self._workflow_class

@@ -12,17 +12,19 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import PydanticPayloadConverter
 from temporalio.converter import DataConverter, DefaultFailureConverter, DefaultPayloadConverter
 from temporalio.plugin import SimplePlugin
-from temporalio.worker import Worker, WorkerConfig
+from temporalio.worker import ReplayerConfig, Worker, WorkerConfig
 
-from flowkeep.contracts.identity import HEADER, RECORD_ACTIVITIES, Identity, derive_run_id
+from flowkeep.contracts.identity import HEADER, RECORD_PAUSE, Identity
 from flowkeep.errors import ConfigurationError
 from flowkeep.recording.activities import record_activities
 from flowkeep.recording.failures import RedactingFailureConverter
+from flowkeep.recording.identity import complete_identity
 from flowkeep.recording.interceptor import FlowkeepInterceptor
 from flowkeep.recording.recorder import Recorder
 from flowkeep.recording.sandbox import checked_runner, without_contexts
 from flowkeep.settings import RecorderSettings, Settings
 from flowkeep.statestore.store import Store
+from flowkeep.telemetry.metrics import Meter
 
 logger = logging.getLogger(__name__)
 
@@ -72,11 +74,10 @@ class Plugin(SimplePlugin):
         return self._client.identity if self._client is not None else ""
 
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
-        """Add the record activities, and nothing a worker did not already serve.
+        """Add what flowkeep's own workflow classes need, and nothing for others.
 
-        A worker without workflows gets nothing. One without activities gets the record
-        activities as local ones only: polling for remote activities it cannot serve would
-        swallow other workers' tasks.
+        They record pauses by a local activity. A worker without activities gets it as a local one
+        only: polling for remote activities it cannot serve would swallow other workers' tasks.
         """
         config = super().configure_worker(config)
         self._client = config["client"]
@@ -86,6 +87,8 @@ class Plugin(SimplePlugin):
         config["workflow_runner"] = without_contexts(
             config["workflow_runner"], config["client"].data_converter
         )
+        if not any(getattr(one, "__flowkeep_workflow__", False) for one in workflows):
+            return config
         activities = list(config.get("activities") or [])
         ours = record_activities(lambda: self._recorder)
         if not activities:
@@ -94,11 +97,22 @@ class Plugin(SimplePlugin):
         config["activities"] = [*activities, *ours]
         return config
 
+    def configure_replayer(self, config: ReplayerConfig) -> ReplayerConfig:
+        """Replay as workers do, but report nothing."""
+        config = super().configure_replayer(config)
+        config["interceptors"] = [
+            FlowkeepInterceptor(self, replays=True) if isinstance(one, FlowkeepInterceptor) else one
+            for one in config.get("interceptors") or []
+        ]
+        return config
+
     async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:
         """Keep the recorder running while any worker of this client runs."""
         self._check_order(worker)
         if self._workers == 0:
-            self._recorder = Recorder(self.store.system, self.settings.recorder)
+            self._recorder = Recorder(
+                self.store.system, self.settings.recorder, Meter(worker.client)
+            )
             self._recorder.start()
         self._workers += 1
         try:
@@ -151,7 +165,7 @@ class Plugin(SimplePlugin):
         activities = worker.config(active_config=True).get("activities") or []
         if not any(fn in self._local_only for fn in activities):
             return
-        foreign = sorted({_activity_name(fn) for fn in activities} - RECORD_ACTIVITIES)
+        foreign = sorted({_activity_name(fn) for fn in activities} - {RECORD_PAUSE})
         if foreign:
             raise ConfigurationError(
                 f"activities {', '.join(foreign)} joined the worker of task queue "
@@ -162,12 +176,12 @@ class Plugin(SimplePlugin):
 
 def _described(memo: Any, info: activity.Info, first_run_id: str) -> Identity:
     assert info.workflow_id is not None
-    base = Identity.from_header(memo) if isinstance(memo, dict) else Identity()
-    run_id = base.run_id or str(derive_run_id(info.namespace, info.workflow_id, first_run_id))
-    return base.evolve(
-        run_id=run_id,
+    return complete_identity(
+        Identity.from_header(memo) if isinstance(memo, dict) else None,
+        namespace=info.namespace,
+        workflow_id=info.workflow_id,
         first_run_id=first_run_id,
-        origin_type=base.origin_type or info.workflow_type,
+        workflow_type=info.workflow_type,
     )
 
 

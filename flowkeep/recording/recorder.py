@@ -10,27 +10,22 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any
 
-from flowkeep.contracts import Attempt, PauseRequest, RunRef, SegmentClose
+from flowkeep.contracts import Attempt, PauseRequest, RunRef
 from flowkeep.errors import LedgerUnavailable, NotFound
-from flowkeep.recording.stats import RecorderStats
-from flowkeep.recording.target import RecordTarget
+from flowkeep.recording.group_writer import Entry, GroupWriter, name_of
+from flowkeep.recording.stats import RecorderCounts, RecorderStats
+from flowkeep.recording.target import RecordTarget, Reported
 from flowkeep.settings import RecorderSettings
+from flowkeep.telemetry.metrics import Meter
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
 _BACKOFF_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
 _DRAIN_SECONDS = 10.0
-
-
-@dataclass(slots=True)
-class _Entry:
-    attempt: Attempt
-    done: "asyncio.Future[None] | None" = field(default=None)
+_GROUPS = 4
+"""A flush takes up to this many times the rows that trigger one."""
 
 
 class Recorder:
@@ -39,25 +34,38 @@ class Recorder:
     Args:
         target: The ledger's tenantless repository.
         settings: Interval, sizes and patience.
+        meter: Where metrics go; left out, nowhere.
     """
 
-    def __init__(self, target: RecordTarget, settings: RecorderSettings) -> None:
+    def __init__(
+        self, target: RecordTarget, settings: RecorderSettings, meter: Meter | None = None
+    ) -> None:
         self._target = target
         self._settings = settings
-        self._queue: deque[_Entry] = deque()
-        self._in_flight: list[_Entry] = []
+        self._counts = RecorderCounts(meter or Meter())
+        self._writer = GroupWriter(target, self._counts)
+        self._queue: deque[Entry] = deque()
+        self._in_flight: list[Entry] = []
+        self._awaited = 0  # entries of the queue that somebody waits for
         self._wake = asyncio.Event()
         self._urgent = asyncio.Event()
         self._room = asyncio.Condition()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._closing = False
-        self.stats = RecorderStats()
+        self.waits_for_all = settings.strict or settings.required
+
+    @property
+    def stats(self) -> RecorderStats:
+        """What was counted since the recorder was made."""
+        return self._counts.stats
 
     def start(self) -> None:
         """Begin flushing; needs a running event loop."""
         if self._task is None:
             self._closing = False
-            self._task = asyncio.create_task(self._flush_loop(), name="flowkeep-recorder")
+            self._loop = asyncio.get_running_loop()
+            self._task = asyncio.create_task(self._flush_groups(), name="flowkeep-recorder")
 
     async def stop(self, timeout_seconds: float = _DRAIN_SECONDS) -> None:
         """Write what is queued, then stop.
@@ -78,10 +86,32 @@ class Recorder:
             await self._task
         self._task = None
         if self._queue:
-            self.stats.dropped += len(self._queue)
+            self._counts.dropped(len(self._queue))
             logger.error("stopped with %d records not written to the ledger", len(self._queue))
-            self._finish(list(self._queue), LedgerUnavailable("the recorder has stopped"))
+            for entry in self._queue:
+                entry.finish(LedgerUnavailable("the recorder has stopped"))
             self._queue.clear()
+
+    def offer(self, record: Reported) -> Entry | None:
+        """Queue a record that nobody waits for, unless the queue is full or closed."""
+        if self._closing or self._task is None or not self._has_room():
+            return None
+        entry = Entry(record)
+        self._append(entry)
+        return entry
+
+    def report(self, record: Reported) -> None:
+        """Queue a record from code that cannot wait; one that finds no room is looked for later."""
+        if self.offer(record) is None:
+            self._counts.dropped()
+            self._writer.lost(record)
+            logger.warning("%s found no room on its way to the ledger", name_of(record))
+
+    def hand_over(self, record: Reported) -> None:
+        """Report from another thread than the event loop's."""
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and the recorder with it
+                self._loop.call_soon_threadsafe(self.report, record)
 
     async def record(
         self, attempt: Attempt, *, wait: bool, patience_seconds: float | None = None
@@ -102,23 +132,22 @@ class Recorder:
         patience = self._settings.patience_seconds
         if patience_seconds is not None:
             patience = min(patience, max(0.0, patience_seconds))
-        wait = wait or self._settings.strict or self._settings.required
-        entry: _Entry | None = None
+        entry: Entry | None = None
         try:
             async with asyncio.timeout(patience):
                 await self._wait_for_room()
-                entry = self._enqueue(attempt, wait=wait)
+                entry = self._enter(attempt, wait=wait or self.waits_for_all)
                 if entry.done is not None:
                     await asyncio.shield(entry.done)
                 return True
         except (TimeoutError, LedgerUnavailable) as error:
-            self.stats.gave_up += 1
-            self.stats.dropped += entry is None  # it never got into the queue
+            self._counts.gave_up()
+            if entry is None:  # it never got into the queue
+                self._counts.dropped()
+                self._writer.lost(attempt)
             logger.warning(
-                "attempt %d of %s in run %s is not in the ledger%s: %s",
-                attempt.attempt,
-                attempt.activity_id,
-                attempt.run.run_id,
+                "%s is not in the ledger%s: %s",
+                name_of(attempt),
                 "" if entry is None else " yet",
                 str(error) or f"it did not answer within {patience:.0f} s",
             )
@@ -126,27 +155,17 @@ class Recorder:
                 raise LedgerUnavailable("the attempt could not be recorded") from error
             return False
 
-    def record_soon(self, attempt: Attempt) -> None:
-        """Queue a record that may be lost, from code that cannot wait; drops it when full."""
-        if self._has_room():
-            self._enqueue(attempt, wait=False)
-        else:
-            self.stats.dropped += 1
-
-    async def close_segment(self, close: SegmentClose, patience_seconds: float) -> bool:
-        """Record the end of an execution after everything that is queued before it."""
-        written = await self._direct(lambda: self._target.close_segment(close), patience_seconds)
-        if not written:
-            _tell_lost("the end", close.run)
-        return written
-
     async def set_paused(self, run: RunRef, request: PauseRequest, patience_seconds: float) -> bool:
         """Record that a run paused or resumed, after everything that is queued before it."""
         written = await self._direct(
             lambda: self._target.set_paused(run, request), patience_seconds
         )
         if not written:
-            _tell_lost("the pause state", run)
+            logger.warning(
+                "the pause state of run %s is not in the ledger: it did not answer in time;"
+                " Temporal has it",
+                run.run_id,
+            )
         return written
 
     async def flush(self) -> None:
@@ -155,16 +174,16 @@ class Recorder:
         if not pending:
             return
         # Records are committed in order: whoever waits for the last one waits for all. What comes
-        # later is not waited for, or a busy worker would never report the end of a run.
+        # later is not waited for, or a busy worker would never be done.
         last = pending[-1]
         if last.done is None:
             last.done = asyncio.get_running_loop().create_future()
-        self._wake.set()
+            self._awaited += pending is self._queue
         self._urgent.set()
         with contextlib.suppress(LedgerUnavailable):
             await asyncio.shield(last.done)
 
-    async def _direct(self, write: Callable[[], Awaitable[T]], patience_seconds: float) -> bool:
+    async def _direct(self, write: Callable[[], Awaitable[Any]], patience_seconds: float) -> bool:
         try:
             async with asyncio.timeout(patience_seconds):
                 await self.flush()
@@ -172,7 +191,7 @@ class Recorder:
                     try:
                         await write()
                     except LedgerUnavailable:
-                        self.stats.retries += 1
+                        self._counts.retried()
                         if delay is None:
                             return False
                         await asyncio.sleep(delay)
@@ -187,112 +206,75 @@ class Recorder:
 
     async def _wait_for_room(self) -> None:
         if not self._has_room():
+            self._counts.waited()
             async with self._room:
                 await self._room.wait_for(self._has_room)
 
     def _has_room(self) -> bool:
         return len(self._queue) + len(self._in_flight) < self._settings.queue_rows
 
-    def _enqueue(self, attempt: Attempt, *, wait: bool) -> _Entry:
+    def _enter(self, attempt: Attempt, *, wait: bool) -> Entry:
         if self._closing or self._task is None:
             raise LedgerUnavailable("the recorder has stopped")
         done = asyncio.get_running_loop().create_future() if wait else None
-        entry = _Entry(attempt, done)
-        self._queue.append(entry)
-        self._wake.set()
-        if wait or len(self._queue) >= self._settings.flush_rows:
-            self._urgent.set()
+        entry = Entry(attempt, done)
+        self._append(entry)
         return entry
 
-    async def _flush_loop(self) -> None:
+    def _append(self, entry: Entry) -> None:
+        self._queue.append(entry)
+        self._wake.set()
+        if entry.done is not None:
+            self._awaited += 1
+            self._urgent.set()
+        elif len(self._queue) >= self._settings.flush_rows:
+            self._urgent.set()
+
+    async def _flush_groups(self) -> None:
         failures = 0
-        while True:
+        while self._queue or not self._closing:
             await self._wake.wait()
             if not self._urgent.is_set():
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(
-                        self._urgent.wait(), self._settings.flush_interval_seconds
-                    )
-            self._wake.clear()
-            self._urgent.clear()
-            failures = await self._flush_queue(failures)
-            if self._closing and not self._queue:
-                return
+                    async with asyncio.timeout(self._settings.flush_interval_seconds):
+                        await self._urgent.wait()
+            failures = await self._flush_group(failures)
+            # Under load the next group has formed meanwhile; it waits for more, or for its time.
+            if not self._queue:
+                self._wake.clear()
+            if not self._awaited and len(self._queue) < self._settings.flush_rows:
+                self._urgent.clear()
+            if self._closing:
+                self._wake.set()
+                self._urgent.set()
 
-    async def _flush_queue(self, failures: int) -> int:
-        while self._queue:
-            count = min(len(self._queue), self._settings.flush_rows * 4)
-            batch = [self._queue.popleft() for _ in range(count)]
-            self._in_flight = batch
-            try:
-                await self._write(batch)
-                failures = 0
-            except LedgerUnavailable as error:
-                self._give_back(batch)
-                self.stats.retries += 1
-                if failures == 0:
-                    logger.warning("the ledger is away, records are kept and retried: %s", error)
-                delay = _BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS) - 1)]
-                failures += 1
-                await asyncio.sleep(delay)
-            except asyncio.CancelledError:
-                self._give_back(batch)
-                raise
-            finally:
-                self._in_flight = []
-                async with self._room:
-                    self._room.notify_all()
-        return failures
-
-    def _give_back(self, batch: list[_Entry]) -> None:
-        """Put a batch that was not written in front of the queue again."""
-        self._queue.extendleft(reversed(batch))
-        self._in_flight = []
-
-    async def _write(self, batch: list[_Entry]) -> None:
-        """Write a batch; on a refusal bisect, so that one poison record does not lose the rest."""
-        # A batch of successes only may be lost with the database server's memory: Temporal's
-        # history has them. Whoever waits does so for something that is nowhere else.
-        durable = any(entry.done is not None for entry in batch)
+    async def _flush_group(self, failures: int) -> int:
+        """Write the next group; returns how often in a row the ledger was away."""
+        count = min(len(self._queue), self._settings.flush_rows * _GROUPS)
+        batch = self._in_flight = [self._queue.popleft() for _ in range(count)]
+        self._awaited -= sum(entry.done is not None for entry in batch)
+        self._counts.queued(count + len(self._queue))
         try:
-            await self._target.record([entry.attempt for entry in batch], durable=durable)
-        except LedgerUnavailable:
+            await self._writer.write(batch)
+        except LedgerUnavailable as error:
+            self._give_back(batch)
+            self._counts.retried()
+            if failures == 0:
+                logger.warning("the ledger is away, records are kept and retried: %s", error)
+            await asyncio.sleep(_BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS) - 1)])
+            return failures + 1
+        except asyncio.CancelledError:
+            self._give_back(batch)
             raise
-        except Exception as error:
-            if len(batch) == 1:
-                attempt = batch[0].attempt
-                self.stats.poisoned += 1
-                logger.exception(
-                    "the ledger refuses attempt %d of %s in run %s",
-                    attempt.attempt,
-                    attempt.activity_id,
-                    attempt.run.run_id,
-                )
-                self._finish(batch, LedgerUnavailable(f"the record was refused: {error}"))
-                return
-            middle = len(batch) // 2
-            await self._write(batch[:middle])
-            await self._write(batch[middle:])
-            return
-        self.stats.flushes += 1
-        self.stats.recorded += len(batch)
-        self._finish(batch, None)
+        finally:
+            self._in_flight = []
+            async with self._room:
+                self._room.notify_all()
+        return 0
 
-    @staticmethod
-    def _finish(batch: list[_Entry], error: LedgerUnavailable | None) -> None:
-        for entry in batch:
-            if entry.done is None or entry.done.done():
-                continue
-            if error is None:
-                entry.done.set_result(None)
-            else:
-                entry.done.set_exception(error)
-                entry.done.exception()  # retrieved: nobody may be waiting any more
-
-
-def _tell_lost(what: str, run: RunRef) -> None:
-    logger.warning(
-        "%s of run %s is not in the ledger: it did not answer in time; Temporal has it",
-        what,
-        run.run_id,
-    )
+    def _give_back(self, batch: list[Entry]) -> None:
+        """Put what was not written in front of the queue again."""
+        rest = [entry for entry in batch if entry.open]
+        self._queue.extendleft(reversed(rest))
+        self._awaited += sum(entry.done is not None for entry in rest)
+        self._in_flight = []

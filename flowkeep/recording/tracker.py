@@ -25,6 +25,7 @@ class RunTracker:
         self._local = 0
         self._explicit: dict[str, int] = {}
         self._begun = False
+        self._counts_all = True
         self._payloads: dict[str, Any] = {}
 
     def begin(self) -> None:
@@ -39,7 +40,9 @@ class RunTracker:
         value = read_header(workflow.info().headers)
         start = None if value is None else Identity.from_header(value)
         self.started_with_header = start is not None
-        self.identity = workflow_identity(start, workflow.info())
+        info = workflow.info()
+        self._counts_all = start is not None or info.continued_run_id is None
+        self.identity = workflow_identity(start, info)
 
     def next_local_id(self) -> str | None:
         """Return an id that stays the same over the back-off of a local activity."""
@@ -74,6 +77,9 @@ class RunTracker:
         return self._payloads[key]
 
     @property
-    def total(self) -> int:
-        """Tasks counted over the whole continue-as-new chain."""
-        return self.identity.count + self.scheduled
+    def total(self) -> int | None:
+        """Tasks counted over the whole continue-as-new chain.
+
+        None where nobody handed on what earlier executions had counted.
+        """
+        return self.identity.count + self.scheduled if self._counts_all else None

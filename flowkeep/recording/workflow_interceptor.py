@@ -1,25 +1,16 @@
 """Hands identity on from workflow code, counts tasks, and reports how the run ended.
 
-Runs inside the sandbox: no I/O. Everything that becomes a command is issued only when the start
-header is present, because the header's version fixes which commands an execution contains: so the
-plugin can be added to a worker with running workflows, and their histories replay.
+Runs inside the sandbox, in a thread of its own: no I/O. The end is handed straight to the recorder
+of this process and leaves no trace in history. What does become part of commands (the stable ids
+of local activities) is given only when the start header is present, because the header's version
+fixes which commands an execution contains.
 """
 
 import asyncio
-from datetime import timedelta
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
-from temporalio.exceptions import (
-    ActivityError,
-    ApplicationError,
-    CancelledError,
-    FailureError,
-    TemporalError,
-    TerminatedError,
-    is_cancelled_exception,
-)
+from temporalio.exceptions import TemporalError
 from temporalio.worker import (
     ContinueAsNewInput,
     ExecuteWorkflowInput,
@@ -32,9 +23,10 @@ from temporalio.worker import (
     WorkflowOutboundInterceptor,
 )
 
-from flowkeep.contracts.identity import HEADER, RECORD_ACTIVITIES, RECORD_CLOSE, RECORD_PAUSE
-from flowkeep.contracts.status import FailureReason, RunStatus, SegmentKind
-from flowkeep.recording.capture import capture, error_info
+from flowkeep.contracts.identity import HEADER, RECORD_PAUSE
+from flowkeep.contracts.status import RunStatus
+from flowkeep.recording.current import RecordingHost
+from flowkeep.recording.ending import close_of, status_after
 from flowkeep.recording.failures import as_application_error
 from flowkeep.recording.identity import (
     child_identity,
@@ -44,8 +36,6 @@ from flowkeep.recording.identity import (
     workflow_run_ref,
 )
 from flowkeep.recording.tracker import RunTracker
-
-CLOSE_TIMEOUT = timedelta(seconds=5)
 
 
 class WorkflowOutbound(WorkflowOutboundInterceptor):
@@ -63,14 +53,14 @@ class WorkflowOutbound(WorkflowOutboundInterceptor):
 
     def start_local_activity(self, input: StartLocalActivityInput) -> workflow.ActivityHandle[Any]:
         """Add the header and a stable id to a local activity and count it."""
-        if input.activity not in RECORD_ACTIVITIES:
-            header = self._tracker.task_header(input.activity_id, input.retry_policy)
-            input.headers = with_header(input.headers, header)
-            input.activity_id = input.activity_id or self._tracker.next_local_id()
-        elif input.activity == RECORD_PAUSE:
+        if input.activity == RECORD_PAUSE:
             # Workflow code says what happened; who it happened to is known here.
             ref = workflow_run_ref(self._tracker.identity, workflow.info())
             input.args = [plain_run_ref(ref), *input.args]
+        else:
+            header = self._tracker.task_header(input.activity_id, input.retry_policy)
+            input.headers = with_header(input.headers, header)
+            input.activity_id = input.activity_id or self._tracker.next_local_id()
         return super().start_local_activity(input)
 
     async def start_child_workflow(
@@ -91,15 +81,21 @@ class WorkflowOutbound(WorkflowOutboundInterceptor):
 
     def continue_as_new(self, input: ContinueAsNewInput) -> NoReturn:
         """Hand identity and the count so far to the next execution of the chain."""
-        tracker = self._tracker
-        if tracker.started_with_header:
-            identity = tracker.identity.evolve(count=tracker.total)
+        total = self._tracker.total
+        if total is not None:
+            identity = self._tracker.identity.evolve(count=total)
             input.headers = with_header(input.headers, header_payload(identity))
         super().continue_as_new(input)
 
 
 class WorkflowInbound(WorkflowInboundInterceptor):
-    """Wraps the execution: turns bugs of flowkeep workflows into failures, reports the close."""
+    """Wraps the execution: turns bugs of flowkeep workflows into failures, reports the end.
+
+    The SDK makes the instances, so each plugin has a subclass of its own that knows it.
+    """
+
+    host: ClassVar[RecordingHost | None] = None
+    """Whose recorder hears of ends; None reports nothing."""
 
     def __init__(self, next: Any) -> None:
         super().__init__(next)
@@ -110,25 +106,16 @@ class WorkflowInbound(WorkflowInboundInterceptor):
         super().init(WorkflowOutbound(outbound, self._tracker))
 
     async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
-        """Run the workflow and report a return, a cancel or a failure.
-
-        Never in `finally`: eviction and continue-as-new unwind through here too and are no end
-        of the run.
-        """
+        """Run the workflow and report how it ended, unless this was no end."""
         self._tracker.begin()
         try:
             result = await _run(super().execute_workflow(input), input.type)
-        except asyncio.CancelledError as error:
-            if workflow.cancellation_reason() is not None:
-                await self._close(input, RunStatus.CANCELLED, error=error)
+        except BaseException as error:
+            status = status_after(error)
+            if status is not None:
+                self._report(input, status, error=error)
             raise
-        except Exception as error:
-            if is_cancelled_exception(error) and workflow.cancellation_reason() is not None:
-                await self._close(input, RunStatus.CANCELLED, error=error)
-            elif workflow.is_failure_exception(error):
-                await self._close(input, RunStatus.FAILED, error=error)
-            raise
-        await self._close(input, RunStatus.SUCCEEDED, outputs=result)
+        self._report(input, RunStatus.SUCCEEDED, outputs=result)
         return result
 
     async def handle_signal(self, input: HandleSignalInput) -> None:
@@ -141,7 +128,7 @@ class WorkflowInbound(WorkflowInboundInterceptor):
         self._tracker.begin()
         return await _run(super().handle_update_handler(input), type(workflow.instance()))
 
-    async def _close(
+    def _report(
         self,
         input: ExecuteWorkflowInput,
         status: RunStatus,
@@ -149,36 +136,35 @@ class WorkflowInbound(WorkflowInboundInterceptor):
         outputs: Any = None,
         error: BaseException | None = None,
     ) -> None:
-        if not self._tracker.started_with_header:
+        """Tell the recorder, once the command that ends the execution stands.
+
+        The SDK encodes result or error after this; when that fails, its task raises, or the
+        activation stops before it calls back, and the execution goes on. An eviction counts as a
+        replay.
+        """
+        if (host := self.host) is None:
             return
-        info = workflow.info()
-        record = {
-            "run": plain_run_ref(workflow_run_ref(self._tracker.identity, info)),
-            "status": status.value,
-            "kind": _segment_kind(info).value,
-            "expected_tasks": self._tracker.total,
-            "tentative": _may_run_again(info, status, error),
-            "closed_at": workflow.now().isoformat(),
-            "started_at": info.workflow_start_time.isoformat(),
-            "outputs": capture(outputs, "full" if _is_flowkeep(input.type) else "digest"),
-            "error": None if error is None else error_info(error).model_dump(),
-            "failure_reason": _failure_reason(status, error),
-        }
-        writing = workflow.start_local_activity(
-            RECORD_CLOSE,
-            record,
-            schedule_to_close_timeout=CLOSE_TIMEOUT,
-            retry_policy=RetryPolicy(maximum_attempts=3),
-        )
-        while not writing.done():
+
+        def ended(task: "asyncio.Task[Any]") -> None:
+            if workflow.unsafe.is_replaying() or (recorder := host.recorder) is None:
+                return
+            if task.cancelled() or task.exception() is not None:
+                return
+            payloads = host.recorder_settings.payloads
+            if payloads == "digest" and _is_flowkeep(input.type):
+                payloads = "full"
             try:
-                await asyncio.shield(writing)
-            except asyncio.CancelledError:
-                # A cancel that comes too late changes nothing; eviction must unwind.
-                if workflow.cancellation_reason() is None:
-                    raise
-            except ActivityError as failure:
-                workflow.logger.warning("the end of this run was not recorded: %s", failure)
+                close = close_of(
+                    self._tracker, status, outputs=outputs, error=error, payloads=payloads
+                )
+            except Exception:  # noqa: BLE001 - an error of ours is no reason to fail the user's task
+                workflow.logger.exception("the end of this run is left to the reconciler")
+            else:
+                recorder.hand_over(close)
+
+        task = asyncio.current_task()
+        assert task is not None
+        task.add_done_callback(ended)
 
 
 async def _run(execution: Any, workflow_class: type) -> Any:
@@ -201,40 +187,3 @@ async def _run(execution: Any, workflow_class: type) -> Any:
 
 def _is_flowkeep(workflow_class: type) -> bool:
     return bool(getattr(workflow_class, "__flowkeep_workflow__", False))
-
-
-def _segment_kind(info: workflow.Info) -> SegmentKind:
-    if info.original_execution_run_id != info.run_id:
-        return SegmentKind.RESET
-    if info.attempt > 1:
-        return SegmentKind.RETRY
-    if info.continued_run_id is None:
-        return SegmentKind.START
-    return SegmentKind.CRON if info.cron_schedule else SegmentKind.CONTINUE
-
-
-def _may_run_again(info: workflow.Info, status: RunStatus, error: BaseException | None) -> bool:
-    if info.cron_schedule:
-        return status is not RunStatus.CANCELLED
-    policy = info.retry_policy
-    if status is not RunStatus.FAILED or policy is None or not _may_retry(error, policy):
-        return False
-    return policy.maximum_attempts == 0 or info.attempt < policy.maximum_attempts
-
-
-def _may_retry(error: BaseException | None, policy: RetryPolicy) -> bool:
-    """Tell whether the server's retry of workflows applies to a failure."""
-    if isinstance(error, CancelledError | TerminatedError):
-        return False
-    fatal = policy.non_retryable_error_types or ()
-    if isinstance(error, ApplicationError):
-        return not error.non_retryable and error.type not in fatal
-    return isinstance(error, FailureError) or type(error).__name__ not in fatal
-
-
-def _failure_reason(status: RunStatus, error: BaseException | None) -> str | None:
-    if status is not RunStatus.FAILED:
-        return None
-    if isinstance(error, ActivityError):
-        return FailureReason.ACTIVITY_ERROR
-    return FailureReason.WORKFLOW_ERROR

@@ -31,6 +31,7 @@ from flowkeep.recording.plugin import Plugin
 from flowkeep.settings import Settings
 from tests.recording import plain
 from tests.support import eventually
+from tests.workflows import flows
 
 WORKFLOWS = [
     plain.Plain,
@@ -113,7 +114,7 @@ async def test_started_through_the_plugin(
 async def test_started_without_the_plugin_is_adopted(
     recorded: Client, plugin: Plugin, temporal_client: Client, serve: Serve, task_queue: str
 ) -> None:
-    """A run that came without our header gets the derived id, alike for every reader."""
+    """A run that came without our header gets the derived id, and its end is reported as well."""
     async with serve(recorded):
         handle = await temporal_client.start_workflow(
             plain.Plain.run, "Ada", id="plain-2", task_queue=task_queue
@@ -122,7 +123,9 @@ async def test_started_without_the_plugin_is_adopted(
     await attempts(plugin, "plain-2", 2)
     [run] = await plugin.store.runs.find_by_workflow_id("default", "plain-2")
     assert run.id == derive_run_id("default", "plain-2", handle.first_execution_run_id or "")
-    assert run.status is RunStatus.RUNNING
+    assert run.status is RunStatus.SUCCEEDED
+    [segment] = await plugin.store.runs.list_segments("default", run.id)
+    assert segment.expected_tasks == 2
 
 
 async def test_workflow_only_and_activity_only_workers(
@@ -133,9 +136,8 @@ async def test_workflow_only_and_activity_only_workers(
     activities = serve(recorded, workflows=[])
     async with workflows, activities:
         await recorded.execute_workflow(plain.Plain.run, "Ada", id="split-1", task_queue=task_queue)
-    assert workflows.config(active_config=True)["no_remote_activities"] is True
-    names = activities.config(active_config=True)["activities"]
-    assert len(names) == len(ACTIVITIES)
+    assert not workflows.config(active_config=True)["activities"]
+    assert len(activities.config(active_config=True)["activities"]) == len(ACTIVITIES)
     await attempts(plugin, "split-1", 2)
     [run] = await plugin.store.runs.find_by_workflow_id("default", "split-1")
     assert run.status is RunStatus.SUCCEEDED
@@ -398,10 +400,11 @@ async def test_wide_fan_out_is_recorded_whole(
 async def test_another_plugins_activities_after_ours_are_refused(
     settings: Settings, plugin: Plugin, serve: Serve
 ) -> None:
-    """Activities that a later plugin adds to a workflow-only worker would never be polled."""
+    """Activities that a later plugin adds to a worker of workflows alone would never be polled."""
     later = SimplePlugin("later", activities=[plain.greet])
     assert settings.temporal.address is not None
     client = await Client.connect(settings.temporal.address, plugins=[plugin, later])
-    worker = serve(client, activities=[])
+    worker = serve(client, workflows=[flows.InheritsRun], activities=[])
+    assert worker.config(active_config=True)["no_remote_activities"] is True
     with pytest.raises(ConfigurationError, match=r"greet.*put flowkeep.Plugin last"):
         await worker.run()

@@ -4,11 +4,12 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from flowkeep.contracts import Attempt, PauseRequest, RunRef, SegmentClose
+from flowkeep.contracts import Attempt, PauseRequest, RunRef, RunStarted, RunStatus, SegmentClose
 from flowkeep.errors import LedgerUnavailable
 from flowkeep.recording.recorder import Recorder
 from flowkeep.settings import RecorderSettings, Settings
@@ -30,20 +31,29 @@ class Held:
         for _ in range(batches):
             self._permits.release()
 
-    async def record(self, attempts: Sequence[Attempt], *, durable: bool = True) -> int:
+    async def record(
+        self,
+        attempts: Sequence[Attempt],
+        *,
+        closes: Sequence[SegmentClose] = (),
+        starts: Sequence[RunStarted] = (),
+        durable: bool = True,
+    ) -> int:
         self.batches.append([item.activity_id for item in attempts])
         await self._permits.acquire()
         if self.away:
             raise LedgerUnavailable("the ledger is away")
-        return await self._system.record(attempts, durable=durable)
-
-    async def close_segment(self, close: SegmentClose) -> Any:
-        if self.away:
-            raise LedgerUnavailable("the ledger is away")
-        return await self._system.close_segment(close)
+        return await self._system.record(attempts, closes=closes, starts=starts, durable=durable)
 
     async def set_paused(self, run: RunRef, request: PauseRequest) -> Any:
+        if self.away:
+            raise LedgerUnavailable("the ledger is away")
         return await self._system.set_paused(run, request)
+
+    async def reconcile_all_soon(self, executions: Sequence[tuple[str, str]]) -> int:
+        if self.away:
+            raise LedgerUnavailable("the ledger is away")
+        return await self._system.reconcile_all_soon(executions)
 
 
 @pytest.fixture
@@ -86,31 +96,54 @@ async def names(store: Store, ref: RunRef) -> list[str]:
 
 
 async def test_flush_does_not_wait_for_what_comes_later(store: Store, ref: RunRef) -> None:
-    """The end of a run is reported though other runs keep the recorder busy without a break."""
+    """A pause is recorded though other runs keep the recorder busy without a break."""
     held = Held(store)
     async with recording(held) as recorder:
         await recorder.record(attempt(ref, "before"), wait=False)
         await eventually(batches(held, 1))
-        closing = asyncio.create_task(recorder.close_segment(close_of(ref), 5))
+        pausing = asyncio.create_task(recorder.set_paused(ref, PauseRequest(paused=True), 5))
         await asyncio.sleep(0)
         await recorder.record(attempt(ref_of(new_run()), "another run"), wait=False)
         held.let_through()
         await eventually(batches(held, 2))
-        assert await closing
+        assert await pausing
         assert held.batches == [["before"], ["another run"]]
     assert await names(store, ref) == ["before"]
 
 
-async def test_end_that_cannot_be_recorded_is_told(
+async def test_pause_that_cannot_be_recorded_is_told(
     store: Store, ref: RunRef, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A close that the ledger does not take in time leaves a warning that names the run."""
+    """A pause that the ledger does not take in time leaves a warning that names the run."""
     held = Held(store)
     held.away = True
     async with recording(held) as recorder:
         with caplog.at_level(logging.WARNING):
-            assert not await recorder.close_segment(close_of(ref), 0.2)
-    assert f"the end of run {ref.run_id} is not in the ledger" in caplog.text
+            assert not await recorder.set_paused(ref, PauseRequest(paused=True), 0.2)
+    assert f"the pause state of run {ref.run_id} is not in the ledger" in caplog.text
+
+
+async def test_attempts_starts_and_ends_go_together(store: Store, ref: RunRef) -> None:
+    """What a run tells in one moment is one group, and its end counts what came before."""
+    held = Held(store)
+    async with recording(held) as recorder:
+        held.let_through()
+        recorder.report(RunStarted(run=ref, started_at=datetime.now(UTC)))
+        recorder.report(attempt(ref, "1"))
+        recorder.report(close_of(ref, expected_tasks=1))
+        await recorder.flush()
+        assert (recorder.stats.recorded, recorder.stats.flushes) == (3, 1)
+    run = await store.runs.get(ref.tenant_id, ref.run_id)
+    assert (run.status, run.tasks_finished) == (RunStatus.SUCCEEDED, 1)
+
+
+async def test_an_end_may_come_from_any_thread(store: Store, ref: RunRef) -> None:
+    """Workflow code runs in threads; what it hands over arrives without waiting."""
+    async with recording(store.system) as recorder:
+        await asyncio.to_thread(recorder.hand_over, close_of(ref))
+        await recorder.flush()
+    run = await store.runs.get(ref.tenant_id, ref.run_id)
+    assert run.status is RunStatus.SUCCEEDED
 
 
 async def test_a_poison_record_loses_nobody_else(store: Store, ref: RunRef) -> None:
@@ -135,7 +168,7 @@ async def test_full_queue_makes_callers_wait(store: Store, ref: RunRef) -> None:
         await recorder.record(attempt(ref, "2"), wait=False)
         await eventually(batches(held, 1))
         third = asyncio.create_task(recorder.record(attempt(ref, "3"), wait=False))
-        recorder.record_soon(attempt(ref, "may be lost"))
+        recorder.report(attempt(ref, "may be lost"))
         await asyncio.sleep(0)
         assert not third.done()
         assert recorder.stats.dropped == 1
