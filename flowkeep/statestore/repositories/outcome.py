@@ -152,6 +152,7 @@ async def end(
         **values,
         "wait": None,
         "pause_reason": None,
+        "stuck": None,
         "tasks_finished": run.c.tasks_finished + finished,
     }
     return await change(session, row, ended, kind, payload, actor=actor)
