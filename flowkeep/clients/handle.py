@@ -14,6 +14,7 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
+from flowkeep.clients.executions import first_run_id
 from flowkeep.clients.outcome import pending_activities, why_it_failed
 from flowkeep.contracts import Run, RunStatus, Source
 from flowkeep.contracts.progress import RunProgress, compute_progress
@@ -59,12 +60,15 @@ class RunHandle:
         return f"RunHandle(run_id={self.run_id}, workflow_id={self.workflow_id!r})"
 
     async def run(self) -> Run:
-        """Return the run as the ledger has it.
+        """Return the run; while the ledger has it open, Temporal is asked whether it still is.
 
         Raises:
             NotFound: If the ledger has no such run.
+            TemporalUnavailable: If the run is open and Temporal cannot be asked;
+                `client.store.runs.get` reads the ledger alone.
         """
-        return await self._client.store.runs.get(self.tenant_id, self.run_id)
+        run, _ = await self._look()
+        return run
 
     async def result(self) -> Any:
         """Wait for the end of the run and return its result.
@@ -75,17 +79,30 @@ class RunHandle:
             RunFailed: If it did not succeed; says why.
             TemporalUnavailable: If Temporal cannot be reached.
         """
-        execution = await self._some_execution()
+        execution = await self._await_start()
+        if execution is None:
+            return await self._recorded_result()
         try:
-            value = await self._await_end(execution)
+            return await self._await_end(execution)
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise _unavailable(error) from error
             return await self._recorded_result()
-        # As a rule the workflow has reported its end before Temporal told us of it.
-        if (await self.run()).status is not RunStatus.SUCCEEDED:
-            await self._settle()
-        return value
+
+    async def _await_start(self) -> str | None:
+        """Wait until Temporal has the run; None if it ended without."""
+        delay = 0.02
+        while True:
+            execution = await self._some_execution()
+            if execution is not None:
+                return execution
+            if (await self._ledger()).status.terminal:
+                return None
+            description = await self._settle()
+            if description is not None:
+                return first_run_id(description)
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, 1.0)
 
     async def _await_end(self, execution: str | None) -> Any:
         awaited = {execution}
@@ -101,8 +118,7 @@ class RunHandle:
                 awaited.add(execution)
 
     async def status(self) -> RunStatus:
-        """Return the status; Temporal's word counts as long as it knows the run."""
-        await self._settle()
+        """Return the status; see `run`."""
         return (await self.run()).status
 
     async def watch(self, interval_seconds: float = 0.5) -> AsyncIterator[RunProgress]:
@@ -112,8 +128,7 @@ class RunHandle:
             interval_seconds: Time between two snapshots.
         """
         while True:
-            description = await self._settle()
-            run = await self.run()
+            run, description = await self._look()
             pending = [] if description is None else pending_activities(description)
             tasks = await self._tasks()
             yield compute_progress(run, tasks, pending, datetime.now(UTC))
@@ -178,11 +193,11 @@ class RunHandle:
         """Return Temporal's handle on the execution that is open now."""
         description = await self._settle()
         if description is None:
-            status = (await self.run()).status
+            status = (await self._ledger()).status
             if not status.terminal:
                 raise Conflict(
                     f"run {self.run_id} is {status} and Temporal does not know it",
-                    hint="start it again with the same workflow_id to go on with it",
+                    hint="it is started within a minute, or by a start with the same workflow_id",
                 )
         if description is None or described_status(description).terminal:
             raise self._ended()
@@ -196,15 +211,37 @@ class RunHandle:
         with self._translated():
             await handle.signal(name, args=[argument])
 
+    async def _ledger(self) -> Run:
+        return await self._client.store.runs.get(self.tenant_id, self.run_id)
+
+    async def _look(self) -> tuple[Run, WorkflowExecutionDescription | None]:
+        """Return the run as it is, and what Temporal says of it while it is open."""
+        run = await self._ledger()
+        if run.status.terminal:
+            return run, None
+        description = await self._settle()
+        if description is None:
+            return run, None
+        run = await self._ledger()
+        if run.status is RunStatus.PENDING:
+            # Accepted, and neither its starter nor a worker has said so yet.
+            await self._client.launcher.note_accepted(run, description)
+            run = await self._ledger()
+        return run, description
+
     async def _settle(self) -> WorkflowExecutionDescription | None:
         """Describe the newest execution and record an end that nobody has reported yet."""
-        description = await self._describe(None)
+        description = await self._client.executions.describe(self.workflow_id)
         if description is not None and not await self._is_ours(description):
             # Another run uses the workflow_id by now, so ours has ended; Temporal may know how.
             execution = await self._some_execution()
-            description = None if execution is None else await self._describe(execution)
+            if execution is None:
+                return None
+            description = await self._client.executions.describe(self.workflow_id, execution)
         if description is None:
             return None
+        if self.temporal_run_id is None:
+            self.temporal_run_id = first_run_id(description)
         outcome = await described_outcome(self._temporal(description.run_id), description)
         if outcome is not None and await self._unreported(outcome.status):
             await self._client.store.runs.record_outcome(
@@ -218,20 +255,12 @@ class RunHandle:
             )
         return description
 
-    async def _describe(self, temporal_run_id: str | None) -> WorkflowExecutionDescription | None:
-        try:
-            return await self._temporal(temporal_run_id).describe()
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                return None
-            raise _unavailable(error) from error
-
     async def _unreported(self, status: RunStatus) -> bool:
         """Tell whether the ledger still lacks this outcome; its own report may be on its way."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _CLOSE_RECORD_SECONDS
         while True:
-            recorded = (await self.run()).status
+            recorded = (await self._ledger()).status
             if recorded is status:
                 return False
             if recorded.terminal or loop.time() > deadline:
@@ -239,9 +268,10 @@ class RunHandle:
             await asyncio.sleep(0.02)
 
     async def _is_ours(self, description: WorkflowExecutionDescription) -> bool:
-        first = description.raw_description.workflow_execution_info.first_run_id
-        found = {first, description.run_id}
+        found = {first_run_id(description), description.run_id}
         if self.temporal_run_id in found:
+            return True
+        if await self._client.executions.run_id_of(description) == self.run_id:
             return True
         segments = await self._client.store.runs.list_segments(self.tenant_id, self.run_id)
         return any(segment.temporal_run_id in found for segment in segments)
@@ -254,7 +284,7 @@ class RunHandle:
         return segments[-1].temporal_run_id if segments else None
 
     async def _recorded_result(self) -> Any:
-        run = await self.run()
+        run = await self._ledger()
         if run.status is RunStatus.SUCCEEDED:
             return run.outputs
         message = run.error.message if run.error else "Temporal no longer knows the run"

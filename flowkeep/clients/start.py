@@ -11,15 +11,14 @@ from uuid import UUID
 
 import uuid_utils.compat as uuids
 from pydantic_core import to_jsonable_python
-from temporalio.client import WorkflowExecutionDescription
 
+from flowkeep.clients.executions import first_run_id
 from flowkeep.clients.handle import RunHandle
-from flowkeep.clients.launch import Launcher, first_run_id
-from flowkeep.clients.options import StartOptions
+from flowkeep.clients.launch import Launched
 from flowkeep.clients.request import StartRequest
-from flowkeep.contracts import FailureReason, NewRun, Run, RunStatus, Source, StateType
+from flowkeep.contracts import FailureReason, Run, RunStatus, Source, StateType
 from flowkeep.errors import AlreadyTerminal, Conflict, InvalidInput, NotFound, OpenRunExists
-from flowkeep.recording.outcome import described_outcome, described_status
+from flowkeep.recording.outcome import described_status
 from flowkeep.statestore.secrets import extract_secrets, replace_references
 
 if TYPE_CHECKING:
@@ -37,7 +36,9 @@ class Starter:
     """
 
     def __init__(self, client: "WorkflowClient") -> None:
-        self._launcher = Launcher(client)
+        self._client = client
+        self._launcher = client.launcher
+        self._executions = client.executions
         self._temporal = client.temporal
         self._store = client.store
 
@@ -56,17 +57,29 @@ class Starter:
             await self._require_stored_arguments(request)
         for _ in range(_ROUNDS):
             try:
-                await self._record(request)
+                used_before = await self._record(request)
             except OpenRunExists as error:
                 handle = await self._answer_open(request, error.run_id)
             else:
-                handle = await self._launcher.launch(request, request.run_id, request.options)
+                handle = await self._launch(request, used_before)
             if handle is not None:
                 return handle
             request = replace(request, run_id=uuids.uuid7())
         raise Conflict(
             f"workflow_id {request.workflow_id!r} keeps being taken by other runs",
             hint="start again, or use another workflow_id",
+        )
+
+    async def _launch(self, request: StartRequest, used_before: bool) -> RunHandle | None:
+        launched = await self._launcher.launch(request, used_before=used_before)
+        if launched is None:
+            return None
+        return self._handle(
+            request.tenant_id,
+            request.run_id,
+            request.workflow_id,
+            launched.temporal_run_id,
+            created=True,
         )
 
     async def _require_stored_arguments(self, request: StartRequest) -> None:
@@ -81,36 +94,16 @@ class Starter:
                 hint="pass workflow_args, or save them with StateStore.save_state_object",
             ) from None
 
-    async def _record(self, request: StartRequest) -> Run:
-        """Write secrets, arguments, run and event in one transaction."""
-        async with self._store.transaction() as tx:
-            clean = request.arguments
-            if clean is not None:
-                clean, found = extract_secrets(clean)
-                for secret_id, value in found.items():
-                    await tx.secrets.put(
-                        request.tenant_id, value, secret_id=secret_id, run_scoped=True
-                    )
-            return await tx.runs.create(
-                request.tenant_id,
-                NewRun(
-                    id=request.run_id,
-                    namespace=self._temporal.namespace,
-                    workflow_id=request.workflow_id,
-                    workflow_type=request.workflow_type,
-                    task_queue=request.task_queue,
-                    app_id=request.app_id,
-                    labels=request.labels,
-                    start_options=request.options.plain(),
-                    triggered_from=request.triggered_from,
-                    owner=request.owner,
-                    created_by=request.owner,
-                    goal=request.goal,
-                    retry_of=request.retry_of,
-                    inputs=clean,
-                    arguments=clean,
-                ),
-            )
+    async def _record(self, request: StartRequest) -> bool:
+        """Write secrets, arguments, run and event; tells whether the workflow_id was used before.
+
+        Raises:
+            OpenRunExists: If another run is open under it.
+        """
+        clean, found = extract_secrets(request.arguments)
+        new = request.new_run(self._temporal.namespace, clean)
+        written = await self._store.requests.record(request.tenant_id, new, secrets=found)
+        return written.used_before
 
     async def _answer_open(self, request: StartRequest, run_id: UUID) -> RunHandle | None:
         """Deal with an open run of this workflow_id; None means: try again."""
@@ -120,34 +113,34 @@ class Starter:
                 f"workflow_id {request.workflow_id!r} is used by an open run of another tenant",
                 hint="use another workflow_id",
             )
-        description = await self._launcher.describe(run.workflow_id)
-        if description is None or await self._launcher.run_id_of(description) != run.id:
+        description = await self._executions.describe(run.workflow_id)
+        if description is None or await self._executions.run_id_of(description) != run.id:
             if run.status is not RunStatus.PENDING:
                 await self._close_gone(request.tenant_id, run)
                 return None
-            # Recorded, but Temporal never heard of it: its starter died. Go on with it.
-            handle = await self._launcher.launch(
-                replace(request, task_queue=run.task_queue, workflow_type=run.workflow_type),
-                run.id,
-                StartOptions.of(run.start_options),
-                found=run,
-            )
-            if handle is None:
+            # Recorded, but Temporal has not heard of it: its starter is slow, or died.
+            launched = await self._launcher.launch(StartRequest.of(run))
+            if launched is None:
                 return None
         elif described_status(description).terminal:
-            await self._close_stale(request.tenant_id, run, description)
+            # The handle writes down how it ended, unless a worker's report is on its way.
+            await self._handle(
+                request.tenant_id, run.id, run.workflow_id, description.run_id, created=False
+            ).status()
             return None
         else:
-            await self._store.runs.mark_running(
-                request.tenant_id, run.id, temporal_run_id=first_run_id(description)
-            )
-        return await self._apply_policy(request, run)
+            launched = Launched(first_run_id(description), started=False)
+            if run.status is RunStatus.PENDING:
+                launched = await self._launcher.adopt_own(StartRequest.of(run), description)
+        return await self._apply_policy(request, run, launched.temporal_run_id)
 
-    async def _apply_policy(self, request: StartRequest, run: Run) -> RunHandle | None:
+    async def _apply_policy(
+        self, request: StartRequest, run: Run, temporal_run_id: str
+    ) -> RunHandle | None:
         if request.on_conflict == "reject":
             raise OpenRunExists(run.workflow_id, run_id=run.id)
-        handle = self._launcher.handle(
-            request.tenant_id, run.id, run.workflow_id, None, created=False
+        handle = self._handle(
+            request.tenant_id, run.id, run.workflow_id, temporal_run_id, created=False
         )
         if request.on_conflict == "existing":
             await self._require_same_arguments(request, run)
@@ -184,7 +177,7 @@ class Starter:
 
     async def _close_gone(self, tenant_id: str, run: Run) -> None:
         """Close a run whose workflow_id is another's by now, or that Temporal no longer knows."""
-        handle = self._launcher.handle(tenant_id, run.id, run.workflow_id, None, created=False)
+        handle = self._handle(tenant_id, run.id, run.workflow_id, None, created=False)
         if (await handle.status()).terminal:
             return
         await self._store.runs.record_outcome(
@@ -196,18 +189,20 @@ class Starter:
             failure_reason=FailureReason.LOST,
         )
 
-    async def _close_stale(
-        self, tenant_id: str, run: Run, description: WorkflowExecutionDescription
-    ) -> None:
-        exact = self._temporal.get_workflow_handle(run.workflow_id, run_id=description.run_id)
-        outcome = await described_outcome(exact, description)
-        assert outcome is not None
-        await self._store.runs.record_outcome(
-            tenant_id,
-            run.id,
-            outcome.status,
-            source=Source.SERVER,
-            closed_at=outcome.closed_at,
-            error=outcome.error,
-            failure_reason=outcome.failure_reason,
+    def _handle(
+        self,
+        tenant_id: str,
+        run_id: UUID,
+        workflow_id: str,
+        temporal_run_id: str | None,
+        *,
+        created: bool,
+    ) -> RunHandle:
+        return RunHandle(
+            self._client,
+            tenant_id=tenant_id,
+            run_id=run_id,
+            workflow_id=workflow_id,
+            temporal_run_id=temporal_run_id,
+            created=created,
         )

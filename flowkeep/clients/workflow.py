@@ -10,7 +10,10 @@ from temporalio.client import Client
 
 from flowkeep.clients.connection import connect_temporal
 from flowkeep.clients.deletion import Deleter
+from flowkeep.clients.executions import Executions
 from flowkeep.clients.handle import RunHandle
+from flowkeep.clients.launch import Launcher
+from flowkeep.clients.notes import StartNotes
 from flowkeep.clients.options import StartOptions
 from flowkeep.clients.request import OnConflict, StartRequest, split_arguments
 from flowkeep.clients.start import Starter
@@ -34,6 +37,9 @@ class WorkflowClient:
         temporal: The SDK's client, with the plugin.
         settings: What it was connected with.
         store: The ledger.
+        notes: Says behind, in the ledger, which runs Temporal accepted.
+        executions: Asks Temporal about executions.
+        launcher: Starts recorded runs.
     """
 
     def __init__(self, temporal: Client, plugin: Plugin) -> None:
@@ -41,6 +47,9 @@ class WorkflowClient:
         self.plugin = plugin
         self.settings = plugin.settings
         self.store = plugin.store
+        self.notes = StartNotes(self.store)
+        self.executions = Executions(temporal)
+        self.launcher = Launcher(self)
         self._opened: Store | None = None
         self._starter = Starter(self)
         self._deleter = Deleter(self)
@@ -60,7 +69,7 @@ class WorkflowClient:
         """
         settings = settings or Settings.load()
         opened = None if store is not None else Store.lazy(settings)
-        plugin = Plugin(settings, store=store or opened)
+        plugin = Plugin(settings, store=store or opened, auto_place="ledger")
         try:
             await plugin.store.check()
             temporal = await connect_temporal(plugin.settings.temporal, plugin)
@@ -73,7 +82,8 @@ class WorkflowClient:
         return client
 
     async def close(self) -> None:
-        """Close the ledger's connections."""
+        """Write what is still to be noted and close the ledger's connections."""
+        await self.notes.close()
         await self.plugin.close()
         if self._opened is not None:
             await self._opened.close()

@@ -146,6 +146,17 @@ class Run(RunSummary):
     """Temporal's id of the newest segment."""
 
 
+class PendingRun(RunSummary):
+    """A request that Temporal may not have heard of, with what it takes to start it.
+
+    Attributes:
+        start_attempts: How often somebody has tried, this time included.
+    """
+
+    start_options: dict[str, Any]
+    start_attempts: int
+
+
 class Event(Record):
     """One audit event of a run; `seq` grows within a run but is not ordered across runs."""
 

@@ -77,6 +77,10 @@ class Scope(Protocol):
         """Open a session whose changes are kept together, or not at all."""
         ...
 
+    def single(self) -> AbstractAsyncContextManager[Session]:
+        """Open a session for statements each of which is a whole change."""
+        ...
+
     def read(self) -> AbstractAsyncContextManager[Session]:
         """Open a session for reading."""
         ...
@@ -133,6 +137,10 @@ class EngineScope:
                 await connection.execution_options(isolation_level="AUTOCOMMIT")
                 yield Session(connection, self._schema_name)
 
+    def single(self) -> AbstractAsyncContextManager[Session]:
+        """Open a session in which each statement commits by itself."""
+        return self.read()
+
     @asynccontextmanager
     async def ordered(self) -> AsyncIterator[Session]:
         """Open a transaction that only reads ordered ranges of indexes; see `_RANGES_ONLY`."""
@@ -168,6 +176,10 @@ class BoundScope:
         with translated(self._where):
             async with self._session.connection.begin_nested():
                 yield self._session
+
+    def single(self) -> AbstractAsyncContextManager[Session]:
+        """Open a savepoint: one statement or several are alike here."""
+        return self.write()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Session]:

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from flowkeep.contracts import EventKind, NewRun, Run, RunStatus, Source
+from flowkeep.contracts import EventKind, NewRun, Run
 from flowkeep.errors import (
     Conflict,
     Forbidden,
@@ -20,10 +20,10 @@ from flowkeep.statestore import encoding
 from flowkeep.statestore.repositories import (
     arguments,
     executions,
-    inputs,
     labels,
     payloads,
     pins,
+    requests,
     tombstones,
 )
 from flowkeep.statestore.repositories.changes import append
@@ -33,9 +33,6 @@ from flowkeep.statestore.session import Session
 from flowkeep.statestore.tables import run
 from flowkeep.statestore.tables.base import OPEN
 
-_TEMPORAL_NAMES = ("namespace", "workflow_id", "workflow_type", "task_queue")
-_FREE_NAMES = ("app_id", "triggered_from", "owner")
-_TEXTS = ("app_id", "triggered_from", "owner", "created_by", "origin", "goal")
 _INSERT = insert(run).on_conflict_do_nothing().returning(*FULL)
 _IDENTITY = (
     "namespace",
@@ -50,23 +47,17 @@ _IDENTITY = (
 
 async def create(session: Session, tenant_id: str, new: NewRun) -> dict[str, Any]:
     """Write a requested run: row, arguments, event `created`; see the Protocol."""
-    values = _columns(tenant_id, new)
-    wanted = None if new.arguments is None else encoding.strict(new.arguments, "arguments")
-    packed = payloads.pack(encoding.strict(new.inputs, "inputs"))
     pinned = await _pin(session, tenant_id, new, pins.pin)
     if pinned is not None:
-        values["definition_revision"] = pinned.revision
-    row = await insert_open(session, {**values, **payloads.columns("inputs", packed)})
-    if row is None:
-        return await _existing(session, tenant_id, new, values, wanted)
+        new = new.model_copy(update={"definition_revision": pinned.revision})
+    document = requests.prepare(tenant_id, new)
+    written = await requests.drive(session, requests.write(document, tenant_id, new))
+    if not written.created:
+        return await _existing(session, tenant_id, new)
+    found = await session.execute(select(*FULL).where(run.c.id == new.id))
+    row = dict(found.mappings().one())
     if pinned is not None:
         await executions.note(session, pinned, row["created_at"])
-    await payloads.keep(session, [(tenant_id, new.id, packed)])
-    if wanted is not None:
-        await arguments.write(session, tenant_id, new.id, new.workflow_id, wanted)
-    told = {"source": Source.CLIENT.name.lower(), "to": RunStatus.PENDING.value}
-    await labels.add(session, row, row["labels"])
-    await append(session, row, EventKind.CREATED, told, actor=new.created_by)
     return row
 
 
@@ -115,7 +106,7 @@ async def insert_saved(session: Session, tenant_id: str, saved: Run) -> bool:
     Raises:
         OpenRunExists: If it is open and another run with its workflow_id is, too.
     """
-    _check_lengths(saved)  # only: it may be adopted, and Temporal takes any characters
+    requests.check_lengths(saved)  # only: it may be adopted, and Temporal takes any characters
     packed = {
         name: payloads.pack(encoding.strict(getattr(saved, name), name))
         for name in ("inputs", "outputs")
@@ -147,43 +138,6 @@ async def insert_saved(session: Session, tenant_id: str, saved: Run) -> bool:
     return True
 
 
-def _columns(tenant_id: str, new: NewRun) -> dict[str, Any]:
-    for field in _TEMPORAL_NAMES:
-        inputs.name(getattr(new, field), field, inputs.TEMPORAL_BYTES)
-    _check_lengths(new)
-    created_at = inputs.instant(new.created_at, "created_at")
-    return {
-        "id": new.id,
-        "tenant_id": inputs.tenant(tenant_id),
-        "namespace": new.namespace,
-        "workflow_id": new.workflow_id,
-        "workflow_type": new.workflow_type,
-        "task_queue": new.task_queue,
-        "kind": new.kind.value,
-        "labels": labels.checked(new.labels),
-        "start_options": encoding.strict(new.start_options, "start_options"),
-        "definition_id": new.definition_id,
-        "definition_revision": new.definition_revision,
-        "parent_run_id": new.parent_run_id,
-        "root_run_id": new.root_run_id,
-        "retry_of": new.retry_of,
-        "status": RunStatus.PENDING.value,
-        "state": encoding.strict(new.state, "state"),
-        "source": int(Source.CLIENT),
-        "created_at": created_at or func.now(),
-        "updated_at": func.now(),
-        **{field: encoding.strict(getattr(new, field), field) for field in _TEXTS},
-    }
-
-
-def _check_lengths(wanted: NewRun | Run) -> None:
-    for field in _TEMPORAL_NAMES:
-        inputs.short(getattr(wanted, field), field, inputs.TEMPORAL_BYTES)
-    for field in _FREE_NAMES:
-        if getattr(wanted, field) is not None:
-            inputs.short(getattr(wanted, field), field)
-
-
 async def _pin(session: Session, tenant_id: str, wanted: NewRun | Run, pin: Pinning) -> Pin | None:
     """Return the version of its definition that a run pins, or None where there is none to pin."""
     if wanted.definition_id is None:
@@ -198,13 +152,7 @@ async def _pin(session: Session, tenant_id: str, wanted: NewRun | Run, pin: Pinn
         return None
 
 
-async def _existing(
-    session: Session,
-    tenant_id: str,
-    new: NewRun,
-    values: Mapping[str, Any],
-    wanted: Mapping[str, Any] | None,
-) -> dict[str, Any]:
+async def _existing(session: Session, tenant_id: str, new: NewRun) -> dict[str, Any]:
     """Return the run that was created before under this id, if it is the same one."""
     found = await session.execute(select(*FULL).where(run.c.id == new.id))
     one = found.mappings().one_or_none()
@@ -215,8 +163,9 @@ async def _existing(
     row = dict(one)
     if row["tenant_id"] != tenant_id:
         raise Forbidden(f"run {new.id} belongs to another tenant")
-    differs = [name for name in _IDENTITY if row[name] != values[name]]
+    differs = [name for name in _IDENTITY if row[name] != getattr(new, name)]
     stored = await arguments.read(session, tenant_id, new.id)
+    wanted = None if new.arguments is None else encoding.strict(new.arguments, "arguments")
     if wanted is not None and stored is not None and not encoding.same(stored, wanted):
         differs.append("arguments")
     if differs:

@@ -19,7 +19,8 @@ from flowkeep.statestore.tables import payload
 THRESHOLD = 8 * 1024
 """Bytes of JSON above which a value leaves its row."""
 
-_ENCODING = "json+zlib"
+ENCODING = "json+zlib"
+"""How the values of the table `payload` are written."""
 
 
 _TRIES = 5
@@ -89,7 +90,7 @@ async def keep(session: Session, needed: Iterable[tuple[str, UUID, Packed | None
             "tenant_id": tenant,
             "hash": digest,
             "size": len(data),
-            "encoding": _ENCODING,
+            "encoding": ENCODING,
             "data": zlib.compress(data, 1),
             "created_at": func.now(),
         }

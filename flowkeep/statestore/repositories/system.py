@@ -24,7 +24,9 @@ from flowkeep.statestore.keyring import Keyring
 from flowkeep.statestore.repositories import adoption, inputs, moves, recording
 from flowkeep.statestore.repositories.changes import change, lock
 from flowkeep.statestore.repositories.outcome import Outcome, is_paused, open_pause, settle
+from flowkeep.statestore.repositories.pending import PendingRequests
 from flowkeep.statestore.repositories.reconciliation import Reconciliation
+from flowkeep.statestore.repositories.recorded import RecordedExecutions
 from flowkeep.statestore.repositories.rows import full_run
 from flowkeep.statestore.repositories.system_statistics import SystemStatistics
 from flowkeep.statestore.repositories.verification import LedgerChecks
@@ -33,7 +35,9 @@ from flowkeep.statestore.tables import run_segment
 from flowkeep.storage import Storage
 
 
-class System(Reconciliation, SystemStatistics, LedgerChecks):
+class System(
+    Reconciliation, SystemStatistics, LedgerChecks, PendingRequests, RecordedExecutions
+):
     """Forms without a tenant; see the Protocol `SystemRepository`.
 
     Args:

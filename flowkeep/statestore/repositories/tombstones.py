@@ -55,10 +55,15 @@ async def refuse(session: Session, run_id: UUID) -> None:
         Conflict: If the run was deleted, or lies in the archive.
     """
     if await among(session, [run_id]):
-        raise Conflict(
-            f"run {run_id} was deleted or archived",
-            hint="use a new id for a new run; an archived one comes back by `archive restore`",
-        )
+        raise gone(run_id)
+
+
+def gone(run_id: UUID) -> Conflict:
+    """Return the error for a new run under an id that was used before."""
+    return Conflict(
+        f"run {run_id} was deleted or archived",
+        hint="use a new id for a new run; an archived one comes back by `archive restore`",
+    )
 
 
 async def prune(session: Session, limit: int) -> int:
