@@ -14,6 +14,7 @@ from flowkeep.settings import Settings
 from flowkeep.statestore import migrate
 from flowkeep.statestore.engine import MINIMUM_VERSION, build_engine, describe
 from flowkeep.statestore.keyring import Keyring
+from flowkeep.statestore.leadership import Leadership, leadership
 from flowkeep.statestore.listening import listening
 from flowkeep.statestore.repositories.actions import Actions
 from flowkeep.statestore.repositories.apps import Apps
@@ -192,11 +193,38 @@ class Store(Repositories):
         Raises:
             LedgerUnavailable: If the connection is lost.
         """
+        async with self._unpooled() as own, listening(own, self._schema_name) as groups:
+            yield groups
+
+    @asynccontextmanager
+    async def leadership(
+        self, name: str, *, poll_seconds: float = 2.0
+    ) -> AsyncIterator[Leadership]:
+        """Wait, on a session of its own, until this process is the one that leads.
+
+        Args:
+            name: What is led; one process at a time per name, schema and database.
+            poll_seconds: Time between two tries while another process leads.
+
+        Yields:
+            The lock; ask its `confirm` before each batch of writes.
+
+        Raises:
+            LedgerUnavailable: If the server cannot be reached.
+        """
+        async with (
+            self._unpooled() as own,
+            leadership(own, f"{self._schema_name}\x00{name}", poll_seconds=poll_seconds) as held,
+        ):
+            yield held
+
+    @asynccontextmanager
+    async def _unpooled(self) -> AsyncIterator[AsyncEngine]:
+        """Make an engine for one connection that is kept for long, beside the pool."""
         url = self._scope.engine().url.render_as_string(hide_password=False)
         own = build_engine(url, self._settings.database, pooled=False)
         try:
-            async with listening(own, self._schema_name) as groups:
-                yield groups
+            yield own
         finally:
             await own.dispose()
 
