@@ -1,6 +1,5 @@
 """The one temporalio plugin: converter, interceptors, sandbox pass-through, recorder."""
 
-import dataclasses
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
@@ -9,17 +8,16 @@ from weakref import WeakSet
 
 from temporalio import activity
 from temporalio.client import Client
-from temporalio.contrib.pydantic import PydanticPayloadConverter
-from temporalio.converter import DataConverter, DefaultFailureConverter, DefaultPayloadConverter
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import ReplayerConfig, Worker, WorkerConfig
 
 from flowkeep.contracts.identity import HEADER, RECORD_PAUSE, Identity
+from flowkeep.contracts.large_payloads import PayloadPlace
 from flowkeep.errors import ConfigurationError
 from flowkeep.recording.activities import record_activities
-from flowkeep.recording.failures import RedactingFailureConverter
 from flowkeep.recording.identity import complete_identity
 from flowkeep.recording.interceptor import FlowkeepInterceptor
+from flowkeep.recording.large_payloads.converter import Converters
 from flowkeep.recording.recorder import Recorder
 from flowkeep.recording.sandbox import checked_runner, without_contexts
 from flowkeep.settings import RecorderSettings, Settings
@@ -40,11 +38,20 @@ class Plugin(SimplePlugin):
     Args:
         settings: How the ledger is reached and recorded to; `Settings.load()` when left out.
         store: A ledger that is open already; it is not closed by the plugin.
+        auto_place: Where large payloads go when the setting says `auto`; None leaves them in
+            Temporal's history, because other clients may have to read them without the plugin.
     """
 
-    def __init__(self, settings: Settings | None = None, *, store: Store | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        store: Store | None = None,
+        auto_place: PayloadPlace | None = None,
+    ) -> None:
         self.settings = settings or Settings.load()
         self.store = store or Store.lazy(self.settings)
+        self._converters = Converters(self.settings.payloads, self.store, auto_place)
         self._owns_store = store is None
         self._recorder: Recorder | None = None
         self._workers = 0
@@ -53,7 +60,7 @@ class Plugin(SimplePlugin):
         self._resolved: OrderedDict[str, Identity] = OrderedDict()
         super().__init__(
             "flowkeep",
-            data_converter=_converter,
+            data_converter=self._converters.of,
             interceptors=[FlowkeepInterceptor(self)],
             workflow_runner=checked_runner,
         )
@@ -100,6 +107,7 @@ class Plugin(SimplePlugin):
     def configure_replayer(self, config: ReplayerConfig) -> ReplayerConfig:
         """Replay as workers do, but report nothing."""
         config = super().configure_replayer(config)
+        config["data_converter"] = self._converters.for_replay(config["data_converter"])
         config["interceptors"] = [
             FlowkeepInterceptor(self, replays=True) if isinstance(one, FlowkeepInterceptor) else one
             for one in config.get("interceptors") or []
@@ -114,6 +122,7 @@ class Plugin(SimplePlugin):
                 self.store.system, self.settings.recorder, Meter(worker.client)
             )
             self._recorder.start()
+            await self._converters.learn_limit(worker.client)
         self._workers += 1
         try:
             await next(worker)
@@ -189,14 +198,3 @@ def _activity_name(fn: Callable[..., Any]) -> str:
     definition = activity._Definition.from_callable(fn)  # noqa: SLF001 - no public way to a name
     name = definition.name if definition else None
     return name or str(getattr(fn, "__name__", fn))
-
-
-def _converter(existing: DataConverter | None) -> DataConverter:
-    """Take pydantic payloads and redacted failures, unless the user brought converters."""
-    converter = existing or DataConverter.default
-    changes: dict[str, Any] = {}
-    if converter.payload_converter_class is DefaultPayloadConverter:
-        changes["payload_converter_class"] = PydanticPayloadConverter
-    if converter.failure_converter_class is DefaultFailureConverter:
-        changes["failure_converter_class"] = RedactingFailureConverter
-    return dataclasses.replace(converter, **changes) if changes else converter

@@ -9,11 +9,17 @@ from typing import Any
 from temporalio import workflow
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
-from temporalio.converter import DataConverter, StorageDriverStoreContext
+from temporalio.converter import (
+    DataConverter,
+    SerializationContext,
+    StorageDriverStoreContext,
+    WithSerializationContext,
+)
 from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from flowkeep.errors import ConfigurationError
+from flowkeep.recording.large_payloads.targets import Targets
 
 PASSTHROUGH_MODULES = (
     # Ours: immutable and free of I/O at import; re-importing them would only cost time per run.
@@ -58,8 +64,7 @@ class CheckedSandboxRunner(SandboxedWorkflowRunner):
     """Refuses, when the worker is built, a workflow whose every run would import a library anew.
 
     Attributes:
-        plain_payloads: Whether payloads leave and enter this process as they are; see
-            `without_contexts`.
+        plain_payloads: Whether no codec reads the contexts of payloads; see `without_contexts`.
     """
 
     plain_payloads: bool = False
@@ -83,20 +88,28 @@ class CheckedSandboxRunner(SandboxedWorkflowRunner):
         if det.randomness_seed == _CHECK_SEED:
             self._prepared.append(instance)
             return instance
-        return _PlainPayloads(instance) if self.plain_payloads else instance
+        return _KnownContexts(instance, det.info, plain=self.plain_payloads)
 
 
-class _PlainPayloads(WorkflowInstance):
+class _KnownContexts(WorkflowInstance):
     """A sandboxed instance that is not asked for the contexts of payloads.
 
     The worker asks for one several times per payload, to hand it to codec and external storage;
     the sandbox compiles and executes a piece of source for each answer, which is a quarter of the
-    work of a short activity. Where there is neither codec nor storage nobody reads the answer.
-    Converters are not concerned: they work inside the sandbox and get their contexts there.
+    work of a short activity. What storage is told can be known outside; and where there is no
+    codec, nobody reads what codecs are told. Converters are not concerned: they work inside the
+    sandbox and get their contexts there.
+
+    Args:
+        sandboxed: The instance.
+        info: What it was made with.
+        plain: Whether there is no codec.
     """
 
-    def __init__(self, sandboxed: WorkflowInstance) -> None:
+    def __init__(self, sandboxed: WorkflowInstance, info: workflow.Info, *, plain: bool) -> None:
         self._sandboxed = sandboxed
+        self._targets = Targets(info, sandboxed)
+        self._plain = plain
 
     def activate(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
         return self._sandboxed.activate(act)
@@ -107,11 +120,13 @@ class _PlainPayloads(WorkflowInstance):
     def get_thread_id(self) -> int | None:
         return self._sandboxed.get_thread_id()
 
-    def get_serialization_context(self, command_info: Any) -> None:
-        return None
+    def get_serialization_context(self, command_info: Any) -> SerializationContext | None:
+        if self._plain:
+            return None
+        return self._sandboxed.get_serialization_context(command_info)
 
     def get_external_store_context(self, command_info: Any) -> StorageDriverStoreContext:
-        return StorageDriverStoreContext(target=None)
+        return self._targets.of(command_info)
 
 
 _CHECK_SEED = -1
@@ -135,9 +150,11 @@ def without_contexts(runner: WorkflowRunner, converter: DataConverter) -> Workfl
 
     Args:
         runner: The worker's runner; one of the user's own is returned as it is.
-        converter: The client's converter. A codec or an external storage gets its contexts.
+        converter: The client's converter. A codec gets its contexts, and so does an external
+            storage that asks for those of codecs.
     """
-    plain = converter.payload_codec is None and converter.external_storage is None
+    storage = converter.external_storage
+    plain = converter.payload_codec is None and not isinstance(storage, WithSerializationContext)
     if plain and type(runner) is CheckedSandboxRunner:
         return replace(runner, plain_payloads=True)
     return runner
