@@ -14,7 +14,7 @@ from flowkeep.errors import FlowkeepError, InvalidInput, RunFailed
 
 OK = 0
 RUN_FAILED = 1
-"""A run that the command waited for did not succeed."""
+"""A run that the command waited for did not succeed, or what it compared differs."""
 USAGE = 2
 """The command line cannot be understood."""
 CALL_FAILED = 3
@@ -116,7 +116,7 @@ def _asks_for_json(words: Sequence[str]) -> bool:
 _EXIT_CODES = """\b
 Exit codes:
   0    done
-  1    a run that was waited for did not succeed
+  1    a run that was waited for did not succeed, or what was compared differs
   2    the command line cannot be understood
   3    the command failed: server away, not found, conflict, configuration
   130  Ctrl-C

@@ -5,7 +5,15 @@ import click
 from flowkeep.cli.lazy import LazyGroup
 
 
-@click.group(cls=LazyGroup, lazy={})
+@click.group(
+    cls=LazyGroup,
+    lazy={
+        "verify": (
+            "flowkeep.cli.ledger_verify:verify",
+            "Compare the ledger with Temporal both ways and print every difference.",
+        ),
+    },
+)
 def ledger() -> None:
     """Compare the ledger with Temporal.
 

@@ -13,7 +13,7 @@ from temporalio.worker import ReplayerConfig, Worker, WorkerConfig
 
 from flowkeep.contracts.identity import HEADER, RECORD_PAUSE, Identity
 from flowkeep.contracts.large_payloads import PayloadPlace
-from flowkeep.errors import ConfigurationError
+from flowkeep.errors import ConfigurationError, LedgerUnavailable
 from flowkeep.recording.activities import record_activities
 from flowkeep.recording.identity import complete_identity
 from flowkeep.recording.interceptor import FlowkeepInterceptor
@@ -115,8 +115,14 @@ class Plugin(SimplePlugin):
         return config
 
     async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:
-        """Keep the recorder running while any worker of this client runs."""
+        """Keep the recorder running while any worker of this client runs.
+
+        Raises:
+            ConfigurationError: If the ledger is at another migration, or the set-up is wrong
+                otherwise. A ledger that is away is waited for later, attempt by attempt.
+        """
         self._check_order(worker)
+        await self._check_ledger()
         if self._workers == 0:
             self._recorder = Recorder(
                 self.store.system, self.settings.recorder, Meter(worker.client)
@@ -169,6 +175,12 @@ class Plugin(SimplePlugin):
         if len(self._resolved) > _RESOLVED_RUNS:
             self._resolved.popitem(last=False)
         return identity
+
+    async def _check_ledger(self) -> None:
+        try:
+            await self.store.check()
+        except LedgerUnavailable as error:
+            logger.warning("the worker begins without its ledger: %s", error)
 
     def _check_order(self, worker: Worker) -> None:
         activities = worker.config(active_config=True).get("activities") or []
