@@ -199,6 +199,16 @@ async def test_an_execution_that_a_retry_replaced_does_not_count(store: Store) -
     assert await standing(store, good) is Standing.PROVEN
 
 
+async def test_a_run_that_did_not_end_with_its_last_execution(store: Store) -> None:
+    """A retry that may follow and never came leaves the run open, so nothing is proven."""
+    run, ref = await running(store)
+    await store.system.close_segment(
+        close_of(ref, RunStatus.FAILED, expected_tasks=0, tentative=True)
+    )
+    assert (await store.runs.get(TENANT, run.id)).status is RunStatus.RUNNING
+    assert await standing(store, ref, RunStatus.FAILED) is Standing.INCOMPLETE
+
+
 async def test_each_firing_of_a_cron_is_a_chain_of_its_own(store: Store) -> None:
     """Firings are proven one by one, by their own counts."""
     _, first = await running(store)

@@ -3,7 +3,8 @@
 The workflow counted the tasks of its continue-as-new chain; so the chain's finished tasks must be
 as many. Whatever else may have happened shows in the attempts of a task: they begin at one, have
 no gap, each but the last failed, and after the last none could follow. Ends that the ledger only
-guessed (source 1) prove nothing. What a reset made is left to the history.
+guessed (source 1) prove nothing. What a reset made is left to the history, and so is the last
+execution of a run that did not end with it.
 """
 
 from flowkeep.statestore.tables.base import OPEN
@@ -21,11 +22,10 @@ AND (status IN ('succeeded', 'cancelled', 'skipped')
      OR attempt >= max_attempts OR error ->> 'retryable' = 'false')
 """
 
-# `candidate`: n, namespace, temporal_run_id, run_id, kind, expected_tasks, failure_reason.
 PROVE = f"""
 WITH candidate AS MATERIALIZED (
     SELECT c.n, c.due_at, s.namespace, s.temporal_run_id, s.run_id, s.kind, s.expected_tasks,
-           s.failure_reason
+           s.failure_reason, s.status, s.started_at, s.seq
     FROM jsonb_to_recordset(CAST(:candidates AS jsonb))
          AS c(n int, temporal_run_id text, due_at timestamptz)
     CROSS JOIN LATERAL (
@@ -83,10 +83,15 @@ counted AS (
 ),
 proven AS MATERIALIZED (
     SELECT c.n, c.namespace, c.temporal_run_id, c.due_at
-    FROM candidate AS c LEFT JOIN counted AS k USING (n)
+    FROM candidate AS c JOIN {{schema}}.run AS u ON u.id = c.run_id
+    LEFT JOIN counted AS k USING (n)
     WHERE c.kind <> 'reset' AND c.expected_tasks = COALESCE(k.keys, 0)
       AND COALESCE(k.whole, true)
       AND (c.failure_reason IS DISTINCT FROM 'activity_error' OR COALESCE(k.failed, false))
+      AND (u.status = c.status OR EXISTS (
+          SELECT FROM {{schema}}.run_segment AS o WHERE o.run_id = c.run_id AND o.seq > c.seq
+            AND (o.started_at, o.seq) > (c.started_at, c.seq)
+      ))
 ),
 clear AS (
     SELECT p.namespace, p.temporal_run_id, p.due_at FROM proven AS p
