@@ -29,8 +29,9 @@ from flowkeep.contracts import (
     Source,
 )
 from flowkeep.contracts.identity import HEADER
-from flowkeep.errors import AlreadyTerminal, Conflict, InvalidInput, TemporalUnavailable
+from flowkeep.errors import AlreadyTerminal, InvalidInput, TemporalUnavailable
 from flowkeep.recording.outcome import described_outcome, described_status
+from flowkeep.statestore.repositories.request_answers import taken_by_other_tenant
 
 if TYPE_CHECKING:
     from flowkeep.clients.workflow import WorkflowClient
@@ -115,11 +116,10 @@ class Launcher:
     ) -> Launched:
         """Say in the ledger that Temporal has a recorded run, and how it ended if it has."""
         first = first_run_id(description)
-        self._note(request, first)
+        await self._notes.write(self._started(request, first))
         exact = self._temporal.get_workflow_handle(description.id, run_id=description.run_id)
         outcome = await described_outcome(exact, description)
         if outcome is not None:
-            await self._notes.flush()
             close = SegmentClose(
                 run=await self._executions.ref_of(description),
                 status=outcome.status,
@@ -133,8 +133,8 @@ class Launcher:
 
     async def note_accepted(self, run: Run, description: WorkflowExecutionDescription) -> None:
         """Say in the ledger, now, that Temporal has a run that is recorded as pending."""
-        self._note(StartRequest.of(run), first_run_id(description))
-        await self._notes.flush()
+        note = self._started(StartRequest.of(run), first_run_id(description))
+        await self._notes.write(note)
 
     async def fail(self, tenant_id: str, run_id: UUID, code: str, message: str) -> None:
         """Fail a run that cannot be started."""
@@ -158,11 +158,11 @@ class Launcher:
         )
         temporal_run_id = started.first_execution_run_id or started.result_run_id
         assert temporal_run_id is not None
-        self._note(request, temporal_run_id)
+        self._notes.add(self._started(request, temporal_run_id))
         return Launched(temporal_run_id, started=True)
 
-    def _note(self, request: StartRequest, temporal_run_id: str) -> None:
-        """Have the ledger told, behind, that Temporal accepted a run."""
+    def _started(self, request: StartRequest, temporal_run_id: str) -> RunStarted:
+        """Return the note that Temporal accepted a run."""
         run = RunRef(
             run_id=request.run_id,
             tenant_id=request.tenant_id,
@@ -174,7 +174,7 @@ class Launcher:
             app_id=request.app_id,
             first_run_id=temporal_run_id,
         )
-        self._notes.add(RunStarted(run=run, started_at=datetime.now(UTC)))
+        return RunStarted(run=run, started_at=datetime.now(UTC))
 
     async def _yield_to_other(
         self, request: StartRequest, description: WorkflowExecutionDescription
@@ -188,10 +188,7 @@ class Launcher:
         )
         other = await self._executions.ref_of(description)
         if other.tenant_id != request.tenant_id:
-            raise Conflict(
-                f"workflow_id {request.workflow_id!r} is used by an open run of another tenant",
-                hint="use another workflow_id",
-            )
+            raise taken_by_other_tenant(request.workflow_id)
         started_at = description.start_time
         await self._store.system.record((), starts=[RunStarted(run=other, started_at=started_at)])
 

@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from flowkeep.contracts import RunStarted
 from flowkeep.errors import FlowkeepError, LedgerUnavailable
+from flowkeep.recording.recorder import Recorder
 from flowkeep.statestore.store import Store
 
 logger = logging.getLogger(__name__)
@@ -22,13 +23,22 @@ class StartNotes:
     A note that is lost changes nothing for good: the run's first record says the same, and the
     sweeper asks Temporal about every request that stays pending.
 
+    Where a worker runs in the same process the notes join its recorder's groups.
+
     Args:
         store: The ledger.
+        recorder: Gives the recorder while a worker runs.
         interval_seconds: Longest a note stays in memory while the ledger answers.
     """
 
-    def __init__(self, store: Store, interval_seconds: float = 0.05) -> None:
+    def __init__(
+        self,
+        store: Store,
+        recorder: Callable[[], Recorder | None] = lambda: None,
+        interval_seconds: float = 0.05,
+    ) -> None:
         self._store = store
+        self._recorder = recorder
         self._interval = interval_seconds
         self._notes: dict[str, RunStarted] = {}
         self._writing = asyncio.Lock()
@@ -36,6 +46,10 @@ class StartNotes:
 
     def add(self, started: RunStarted) -> None:
         """Take a note; it is written soon."""
+        recorder = self._recorder()
+        if recorder is not None:
+            recorder.hand_over(started)
+            return
         if len(self._notes) >= _MOST:
             logger.warning("run %s has started; the ledger does not say so", started.run.run_id)
             return
@@ -44,6 +58,14 @@ class StartNotes:
         task = self._task
         if task is None or task.done() or task.get_loop() is not loop:
             self._task = loop.create_task(self._write_behind(), name="flowkeep-starts")
+
+    async def write(self, started: RunStarted) -> None:
+        """Write one note now.
+
+        Raises:
+            LedgerUnavailable: If the ledger is away.
+        """
+        await self._write([started])
 
     async def flush(self) -> None:
         """Write what is noted.

@@ -1,13 +1,19 @@
 """What a start needs to know."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from uuid import UUID
+
+import uuid_utils.compat as uuids
+from pydantic_core import to_jsonable_python
 
 from flowkeep.clients.options import StartOptions
 from flowkeep.contracts import Identity, NewRun, Run
+from flowkeep.contracts.arguments import validate_arguments
 from flowkeep.contracts.records import PendingRun
 from flowkeep.errors import InvalidInput
+from flowkeep.settings import Settings
+from flowkeep.statestore.secrets import extract_secrets, replace_references
 
 OnConflict = Literal["existing", "reject", "replace"]
 
@@ -65,6 +71,16 @@ class StartRequest:
             origin_type=self.workflow_type,
         )
 
+    def plain_arguments(self) -> dict[str, Any] | None:
+        """Return the arguments as JSON, secrets included, to be compared and never stored."""
+        if self.arguments is None:
+            return None
+        clean, found = extract_secrets(self.arguments)
+        plain: dict[str, Any] = to_jsonable_python(
+            replace_references(clean, found), serialize_unknown=True
+        )
+        return plain
+
     def new_run(self, namespace: str, arguments: dict[str, Any] | None) -> NewRun:
         """Return what is recorded.
 
@@ -91,6 +107,57 @@ class StartRequest:
         )
 
 
+def build_request(
+    settings: Settings,
+    workflow_args: dict[str, Any] | None,
+    workflow_class: type[Any] | str | None,
+    *,
+    task_queue: str | None = None,
+    workflow_id: str | None = None,
+    tenant_id: str = "default",
+    app_id: str | None = None,
+    triggered_from: str = "sdk",
+    owner: str | None = None,
+    on_conflict: OnConflict = "existing",
+    labels: dict[str, str] | None = None,
+    goal: str | None = None,
+    retry_of: UUID | None = None,
+    **options: Any,
+) -> StartRequest:
+    """Check the arguments of a start; they are those of `WorkflowClient.start_workflow`.
+
+    Raises:
+        InvalidInput: If one of them does not fit; names it.
+    """
+    arguments, named = split_arguments(workflow_args, workflow_id)
+    if workflow_class is None:
+        raise InvalidInput("workflow_class is missing", hint="pass a workflow class or a type name")
+    if on_conflict not in get_args(OnConflict):
+        raise InvalidInput(
+            f"on_conflict is {on_conflict!r}",
+            hint=f"use one of {', '.join(get_args(OnConflict))}",
+        )
+    if arguments is not None:
+        _validate(workflow_class, arguments)
+    run_id = uuids.uuid7()
+    return StartRequest(
+        run_id=run_id,
+        tenant_id=tenant_id,
+        workflow_id=named or str(run_id),
+        workflow_type=workflow_type_of(workflow_class),
+        task_queue=task_queue or settings.worker.task_queue,
+        arguments=arguments,
+        app_id=app_id,
+        triggered_from=triggered_from,
+        owner=owner,
+        labels=labels or {},
+        goal=goal,
+        retry_of=retry_of,
+        options=StartOptions.of(options),
+        on_conflict=on_conflict,
+    )
+
+
 def split_arguments(
     workflow_args: Any, workflow_id: str | None
 ) -> tuple[dict[str, Any] | None, str | None]:
@@ -113,3 +180,27 @@ def split_arguments(
         )
     named = workflow_id or inside
     return (arguments if arguments or named is None else None), named
+
+
+def workflow_type_of(workflow_class: type[Any] | str) -> str:
+    """Return the registered name of a workflow class.
+
+    Raises:
+        InvalidInput: If the class is not marked with `@workflow.defn`.
+    """
+    if isinstance(workflow_class, str):
+        return workflow_class
+    definition = vars(workflow_class).get("__temporal_workflow_definition")
+    if definition is None or definition.name is None:
+        raise InvalidInput(
+            f"workflow_class {workflow_class.__name__} is not marked with @workflow.defn",
+            hint="put @workflow.defn above the class",
+        )
+    return str(definition.name)
+
+
+def _validate(workflow_class: type[Any] | str, arguments: dict[str, Any]) -> None:
+    model = getattr(workflow_class, "args_model", None)
+    if model is not None:
+        # As the workflow will see them: with references in the place of secrets.
+        validate_arguments(model, extract_secrets(arguments)[0])

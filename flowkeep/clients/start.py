@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import uuid_utils.compat as uuids
-from pydantic_core import to_jsonable_python
 
 from flowkeep.clients.executions import first_run_id
 from flowkeep.clients.handle import RunHandle
 from flowkeep.clients.launch import Launched
 from flowkeep.clients.request import StartRequest
-from flowkeep.contracts import FailureReason, Run, RunStatus, Source, StateType
-from flowkeep.errors import AlreadyTerminal, Conflict, InvalidInput, NotFound, OpenRunExists
+from flowkeep.contracts import FailureReason, Run, RunStatus, Source
+from flowkeep.errors import AlreadyTerminal, Conflict, OpenRunExists
 from flowkeep.recording.outcome import described_status
-from flowkeep.statestore.secrets import extract_secrets, replace_references
+from flowkeep.statestore.repositories.request_answers import (
+    require_same,
+    require_stored,
+    taken_by_other_tenant,
+)
+from flowkeep.statestore.secrets import extract_secrets
 
 if TYPE_CHECKING:
     from flowkeep.clients.workflow import WorkflowClient
@@ -54,7 +58,8 @@ class Starter:
                 starting it again with the same `workflow_id` goes on with it.
         """
         if request.arguments is None:
-            await self._require_stored_arguments(request)
+            stored = require_stored(request.tenant_id, request.workflow_id)
+            await self._store.requests.answer(stored)
         for _ in range(_ROUNDS):
             try:
                 used_before = await self._record(request)
@@ -82,18 +87,6 @@ class Starter:
             created=True,
         )
 
-    async def _require_stored_arguments(self, request: StartRequest) -> None:
-        try:
-            await self._store.state.get_state(
-                request.tenant_id, request.workflow_id, StateType.WORKFLOWS
-            )
-        except NotFound:
-            raise InvalidInput(
-                f"no arguments were given and none are stored under workflow_id "
-                f"{request.workflow_id!r}",
-                hint="pass workflow_args, or save them with StateStore.save_state_object",
-            ) from None
-
     async def _record(self, request: StartRequest) -> bool:
         """Write secrets, arguments, run and event; tells whether the workflow_id was used before.
 
@@ -109,10 +102,7 @@ class Starter:
         """Deal with an open run of this workflow_id; None means: try again."""
         run = await self._store.runs.get_run_by_id(request.tenant_id, None, run_id)
         if run is None:
-            raise Conflict(
-                f"workflow_id {request.workflow_id!r} is used by an open run of another tenant",
-                hint="use another workflow_id",
-            )
+            raise taken_by_other_tenant(request.workflow_id)
         description = await self._executions.describe(run.workflow_id)
         if description is None or await self._executions.run_id_of(description) != run.id:
             if run.status is not RunStatus.PENDING:
@@ -143,24 +133,16 @@ class Starter:
             request.tenant_id, run.id, run.workflow_id, temporal_run_id, created=False
         )
         if request.on_conflict == "existing":
-            await self._require_same_arguments(request, run)
+            given = request.plain_arguments()
+            same = require_same(
+                request.tenant_id, run.workflow_id, run.id, given, self._store.keyring
+            )
+            await self._store.requests.answer(same)
             return handle
         with suppress(AlreadyTerminal):  # it ended by itself in the meantime
             await handle.cancel("replaced by a new start")
         await self._ended(handle)
         return None
-
-    async def _require_same_arguments(self, request: StartRequest, run: Run) -> None:
-        if request.arguments is None:
-            return
-        stored = await self._store.secrets.resolve(request.tenant_id, run.inputs)
-        clean, found = extract_secrets(request.arguments)
-        given = to_jsonable_python(replace_references(clean, found), serialize_unknown=True)
-        if stored != given:
-            raise Conflict(
-                f"workflow_id {run.workflow_id!r} runs with other arguments (run {run.id})",
-                hint="wait for it, pass on_conflict='replace', or use another workflow_id",
-            )
 
     async def _ended(self, handle: RunHandle) -> None:
         """Wait until a run that was asked to cancel has ended."""

@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Self, get_args
+from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
-import uuid_utils.compat as uuids
 from temporalio.client import Client
 
 from flowkeep.clients.connection import connect_temporal
@@ -14,16 +13,19 @@ from flowkeep.clients.executions import Executions
 from flowkeep.clients.handle import RunHandle
 from flowkeep.clients.launch import Launcher
 from flowkeep.clients.notes import StartNotes
-from flowkeep.clients.options import StartOptions
-from flowkeep.clients.request import OnConflict, StartRequest, split_arguments
+from flowkeep.clients.request import OnConflict, build_request
 from flowkeep.clients.start import Starter
-from flowkeep.contracts.arguments import validate_arguments
+from flowkeep.clients.transactional import TransactionalStarter
 from flowkeep.contracts.erasure import Erased
-from flowkeep.errors import InvalidInput, NotFound
+from flowkeep.errors import NotFound
 from flowkeep.recording.plugin import Plugin
 from flowkeep.settings import Settings
-from flowkeep.statestore.secrets import extract_secrets
 from flowkeep.statestore.store import Store
+
+if TYPE_CHECKING:
+    import psycopg
+    from sqlalchemy import Connection
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 __all__ = ["RunHandle", "WorkflowClient"]
 
@@ -47,11 +49,12 @@ class WorkflowClient:
         self.plugin = plugin
         self.settings = plugin.settings
         self.store = plugin.store
-        self.notes = StartNotes(self.store)
+        self.notes = StartNotes(self.store, lambda: plugin.recorder)
         self.executions = Executions(temporal)
         self.launcher = Launcher(self)
         self._opened: Store | None = None
         self._starter = Starter(self)
+        self._transactional = TransactionalStarter(self)
         self._deleter = Deleter(self)
 
     @classmethod
@@ -149,36 +152,70 @@ class WorkflowClient:
             LedgerUnavailable: If the ledger cannot be reached; nothing was started.
             TemporalUnavailable: If Temporal cannot be reached; the run stays pending.
         """
-        arguments, named = split_arguments(workflow_args, workflow_id)
-        if workflow_class is None:
-            raise InvalidInput(
-                "workflow_class is missing", hint="pass a workflow class or a type name"
-            )
-        if on_conflict not in get_args(OnConflict):
-            raise InvalidInput(
-                f"on_conflict is {on_conflict!r}",
-                hint=f"use one of {', '.join(get_args(OnConflict))}",
-            )
-        if arguments is not None:
-            _validate(workflow_class, arguments)
-        run_id = uuids.uuid7()
-        request = StartRequest(
-            run_id=run_id,
+        request = build_request(
+            self.settings,
+            workflow_args,
+            workflow_class,
+            task_queue=task_queue,
+            workflow_id=workflow_id,
             tenant_id=tenant_id,
-            workflow_id=named or str(run_id),
-            workflow_type=workflow_type_of(workflow_class),
-            task_queue=task_queue or self.settings.worker.task_queue,
-            arguments=arguments,
             app_id=app_id,
             triggered_from=triggered_from,
             owner=owner,
-            labels=labels or {},
+            on_conflict=on_conflict,
+            labels=labels,
             goal=goal,
             retry_of=retry_of,
-            options=StartOptions.of(options),
-            on_conflict=on_conflict,
+            **options,
         )
         return await self._starter.start(request)
+
+    async def start_in(
+        self,
+        connection: "AsyncConnection | psycopg.AsyncConnection[Any]",
+        workflow_args: dict[str, Any] | None = None,
+        workflow_class: type[Any] | str | None = None,
+        **start: Any,
+    ) -> RunHandle:
+        """Request a run in the caller's own transaction: it is started once that commits.
+
+        A rollback undoes the request too. Nobody asks Temporal here; a `StarterLoop`, which
+        `flowkeep worker start` runs, hears of the commit and starts the run.
+
+        Args:
+            connection: An async connection of SQLAlchemy or psycopg to the ledger's database,
+                inside a transaction; its owner commits.
+            workflow_args: See `start_workflow`.
+            workflow_class: See `start_workflow`.
+            **start: Every other argument of `start_workflow`. With `on_conflict="existing"` an
+                open run with equal arguments is returned as the ledger has it; `replace` is not
+                possible, as it waits for Temporal.
+
+        Returns:
+            A handle without `temporal_run_id`; its `result()` waits for the start. Use it after
+            the commit.
+
+        Raises:
+            InvalidInput: If arguments, options or the connection do not fit.
+            Conflict: If a run with the workflow_id is open; see `start_workflow`.
+        """
+        request = build_request(self.settings, workflow_args, workflow_class, **start)
+        return await self._transactional.start(connection, request)
+
+    def start_in_sync(
+        self,
+        connection: "Connection | psycopg.Connection[Any]",
+        workflow_args: dict[str, Any] | None = None,
+        workflow_class: type[Any] | str | None = None,
+        **start: Any,
+    ) -> RunHandle:
+        """Request a run in the transaction of a sync connection; see `start_in`.
+
+        It may be called from any thread. What the handle offers is to be awaited in the client's
+        event loop.
+        """
+        request = build_request(self.settings, workflow_args, workflow_class, **start)
+        return self._transactional.start_sync(connection, request)
 
     async def get_handle(self, tenant_id: str, run: UUID | str) -> RunHandle:
         """Find a run.
@@ -266,30 +303,6 @@ class WorkflowClient:
             keep_files=keep_files,
             on_progress=on_progress,
         )
-
-
-def workflow_type_of(workflow_class: type[Any] | str) -> str:
-    """Return the registered name of a workflow class.
-
-    Raises:
-        InvalidInput: If the class is not marked with `@workflow.defn`.
-    """
-    if isinstance(workflow_class, str):
-        return workflow_class
-    definition = vars(workflow_class).get("__temporal_workflow_definition")
-    if definition is None or definition.name is None:
-        raise InvalidInput(
-            f"workflow_class {workflow_class.__name__} is not marked with @workflow.defn",
-            hint="put @workflow.defn above the class",
-        )
-    return str(definition.name)
-
-
-def _validate(workflow_class: type[Any] | str, arguments: dict[str, Any]) -> None:
-    model = getattr(workflow_class, "args_model", None)
-    if model is not None:
-        # As the workflow will see them: with references in the place of secrets.
-        validate_arguments(model, extract_secrets(arguments)[0])
 
 
 def _as_uuid(text: str) -> UUID | None:

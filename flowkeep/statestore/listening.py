@@ -60,7 +60,10 @@ async def listening(
                     else:
                         await driver.execute("SELECT 1")  # a peer that vanished does not say so
 
-            yield groups()
+            try:
+                yield groups()
+            finally:
+                await connection.invalidate()  # it may be dead, and nobody else is to use it
 
 
 def _ids(payloads: list[str]) -> list[UUID]:

@@ -51,7 +51,9 @@ class Session:
         """Run a Core statement, or SQL text in which `{schema}` stands for the schema."""
         try:
             if isinstance(statement, str):
-                return await self.connection.execute(_text(statement, self.schema_name), parameters)
+                return await self.connection.execute(
+                    as_text(statement, self.schema_name), parameters
+                )
             return await self.connection.execute(
                 statement, parameters, execution_options=self._options
             )
@@ -66,7 +68,8 @@ class Session:
 
 
 @lru_cache(maxsize=256)
-def _text(template: str, schema_name: str) -> TextClause:
+def as_text(template: str, schema_name: str) -> TextClause:
+    """Return SQL text in which `{schema}` stands for the schema."""
     return sql(template.replace("{schema}", f'"{schema_name}"'))
 
 

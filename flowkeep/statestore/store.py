@@ -15,12 +15,13 @@ from flowkeep.statestore import migrate
 from flowkeep.statestore.engine import MINIMUM_VERSION, build_engine, describe
 from flowkeep.statestore.keyring import Keyring
 from flowkeep.statestore.leadership import Leadership, leadership
-from flowkeep.statestore.listening import listening
+from flowkeep.statestore.listening import channel, listening
 from flowkeep.statestore.repositories.actions import Actions
 from flowkeep.statestore.repositories.apps import Apps
 from flowkeep.statestore.repositories.archive import Archive
 from flowkeep.statestore.repositories.definitions import Definitions
 from flowkeep.statestore.repositories.large_payloads import LargePayloads
+from flowkeep.statestore.repositories.request_answers import IDENTITY
 from flowkeep.statestore.repositories.requests import Requests
 from flowkeep.statestore.repositories.retention import Retention
 from flowkeep.statestore.repositories.runs import Runs
@@ -115,6 +116,8 @@ class Store(Repositories):
         self._scope = EngineScope(factory, self._schema_name)
         self._settings = settings
         self._owns_engine = owns_engine
+        self._identity: str | None = None
+        self._name = "another database"
         super().__init__(self._scope, self._keyring, self._archive_storage, self._file_storage)
 
     @classmethod
@@ -166,6 +169,30 @@ class Store(Repositories):
         """
         return self._bind(connection)
 
+    @property
+    def schema_name(self) -> str:
+        """Schema of the ledger's tables."""
+        return self._schema_name
+
+    @property
+    def channel(self) -> str:
+        """The channel on which requests of callers' own transactions are announced."""
+        return channel(self._schema_name)
+
+    @property
+    def name(self) -> str:
+        """The ledger's server and database, for messages."""
+        return self._name
+
+    def keyring(self) -> Keyring:
+        """Return the keys that encrypt secrets."""
+        return self._keyring()
+
+    @property
+    def identity(self) -> str | None:
+        """What no two databases have in common; None before `check`."""
+        return self._identity
+
     async def check(self) -> None:
         """Make sure that the ledger is reachable, new enough and at the newest migration.
 
@@ -182,6 +209,8 @@ class Store(Repositories):
                     hint=f"use PostgreSQL {MINIMUM_VERSION} or newer",
                 )
             await migrate.check_connection(session.connection, self._schema_name, where)
+            found = await session.execute(f"SELECT {IDENTITY}")
+            self._identity, self._name = found.scalar_one(), where
 
     @asynccontextmanager
     async def announced(self) -> AsyncIterator[AsyncIterator[list[UUID]]]:

@@ -249,10 +249,22 @@ class Requests:
         secrets: SecretValues | None = None,
         channel: str | None = None,
     ) -> Steps[Written]:
-        """Return the statements of `record`, for a connection of the caller's own."""
+        """Return the statements of `record`, for a connection of the caller's own.
+
+        Args:
+            tenant_id: Whose run.
+            new: The request.
+            secrets: What was taken out of its arguments.
+            channel: Where it is announced when the transaction commits.
+        """
         keyring = self._keyring() if secrets else None
         document = prepare(tenant_id, new, secrets=secrets, keyring=keyring, channel=channel)
         return write(document, tenant_id, new)
+
+    async def answer(self, steps: Steps[T]) -> T:
+        """Run statements that only read."""
+        async with self._scope.read() as session:
+            return await drive(session, steps)
 
 
 async def drive(session: Session, steps: Steps[T]) -> T:
