@@ -57,14 +57,37 @@ def workflow_identity(start: Identity | None, info: workflow.Info) -> Identity:
         start: What the start header said, None when there was none.
         info: Temporal's own information.
     """
-    base = start or Identity()
-    run_id = base.run_id or str(
-        derive_run_id(info.namespace, info.workflow_id, info.first_execution_run_id)
-    )
-    return base.evolve(
-        run_id=run_id,
+    return complete_identity(
+        start,
+        namespace=info.namespace,
+        workflow_id=info.workflow_id,
         first_run_id=info.first_execution_run_id,
-        origin_type=base.origin_type or info.workflow_type,
+        workflow_type=info.workflow_type,
+    )
+
+
+def complete_identity(
+    said: Identity | None,
+    *,
+    namespace: str,
+    workflow_id: str,
+    first_run_id: str,
+    workflow_type: str | None,
+) -> Identity:
+    """Complete what a header or a memo says of an execution; what came without has its id derived.
+
+    Args:
+        said: What header or memo says, None when there is neither.
+        namespace: Of the execution.
+        workflow_id: Of the execution.
+        first_run_id: Temporal's id of the first execution of the chain.
+        workflow_type: Of the execution.
+    """
+    base = said or Identity()
+    return base.evolve(
+        run_id=base.run_id or str(derive_run_id(namespace, workflow_id, first_run_id)),
+        first_run_id=first_run_id,
+        origin_type=base.origin_type or workflow_type,
     )
 
 
@@ -97,7 +120,7 @@ def run_kind(workflow_type: str) -> RunKind:
 
 def workflow_run_ref(identity: Identity, info: workflow.Info) -> RunRef:
     """Describe the execution for a record written from workflow code."""
-    return _run_ref(
+    return run_ref(
         identity,
         namespace=info.namespace,
         workflow_id=info.workflow_id,
@@ -111,7 +134,7 @@ def activity_run_ref(identity: Identity, info: activity.Info) -> RunRef:
     """Describe the execution that an activity belongs to."""
     assert info.workflow_id is not None
     assert info.workflow_run_id is not None
-    return _run_ref(
+    return run_ref(
         identity,
         namespace=info.namespace,
         workflow_id=info.workflow_id,
@@ -121,7 +144,8 @@ def activity_run_ref(identity: Identity, info: activity.Info) -> RunRef:
     )
 
 
-def _run_ref(identity: Identity, **execution: Any) -> RunRef:
+def run_ref(identity: Identity, **execution: Any) -> RunRef:
+    """Describe an execution for a record, from who it is and what names it."""
     assert identity.run_id is not None
     return RunRef(
         run_id=UUID(identity.run_id),

@@ -13,6 +13,8 @@ from temporalio.client import (
 )
 
 from flowkeep.contracts import ErrorInfo, FailureReason, RunStatus
+from flowkeep.recording.capture import MESSAGE_BYTES, clip
+from flowkeep.redaction import redact
 
 _STATUSES = {
     WorkflowExecutionStatus.RUNNING: RunStatus.RUNNING,
@@ -77,11 +79,19 @@ async def _termination(handle: WorkflowHandle[Any, Any]) -> ErrorInfo | None:
     close = WorkflowHistoryEventFilterType.CLOSE_EVENT
     async for event in handle.fetch_history_events(event_filter_type=close):
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED:
-            text = event.workflow_execution_terminated_event_attributes.reason
-            return ErrorInfo(
-                code="TERMINATED",
-                type="Terminated",
-                message=text or "terminated without a reason",
-                retryable=False,
-            )
+            return termination(event.workflow_execution_terminated_event_attributes.reason)
     return None
+
+
+def termination(reason: str) -> ErrorInfo:
+    """Return the error of an execution that a person or a program terminated.
+
+    Args:
+        reason: What was given as the reason.
+    """
+    return ErrorInfo(
+        code="TERMINATED",
+        type="Terminated",
+        message=clip(redact(reason), MESSAGE_BYTES) or "terminated without a reason",
+        retryable=False,
+    )

@@ -15,12 +15,17 @@ from flowkeep.contracts import (
 from flowkeep.contracts.erasure import Erased
 from flowkeep.contracts.rotation import KeyUse, Rotation
 from flowkeep.statestore.protocols.reconciliation import ReconciliationRepository
+from flowkeep.statestore.protocols.recorded import RecordedRepository
 from flowkeep.statestore.protocols.statistics import SystemStatisticsRepository
 from flowkeep.statestore.protocols.verification import LedgerCheckRepository
 
 
 class SystemRepository(
-    ReconciliationRepository, SystemStatisticsRepository, LedgerCheckRepository, Protocol
+    ReconciliationRepository,
+    SystemStatisticsRepository,
+    LedgerCheckRepository,
+    RecordedRepository,
+    Protocol,
 ):
     """Forms without a tenant, for the recorder and the reconciler: the record names its own."""
 
