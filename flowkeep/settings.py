@@ -95,6 +95,9 @@ class RecorderSettings(_Group):
     """Fail the attempt when the ledger stays away, instead of going on without the record."""
     payloads: Literal["none", "digest", "full"] = "digest"
     """What is kept of inputs and outputs of activities that are not flowkeep's own classes."""
+    payload_bytes: int = Field(default=1024 * 1024, ge=0)
+    """Most bytes of JSON of one input or output that are kept in full; of more, size and
+    SHA-256."""
 
 
 class ReconcilerSettings(_Group):
@@ -129,7 +132,10 @@ class PayloadSettings(_Group):
     threshold_bytes: int = Field(default=256 * 1024, ge=1024)
     """Encoded values of this size and more leave the history."""
     limit_bytes: int = Field(default=256 * 1024 * 1024, ge=1024)
-    """Most bytes of one encoded value."""
+    """Most bytes of one encoded value that is stored."""
+    temporal_limit_bytes: int = Field(default=2 * 1024 * 1024, ge=1024)
+    """Most bytes of values that stay in the history, where the server does not say how many it
+    takes (its `limit.blobSize.error`)."""
     encrypt: bool = False
     """Encrypt what is stored with the key of secrets."""
 

@@ -46,7 +46,8 @@ class AttemptReport:
         self._ours = ours
         mode: Payloads = host.recorder_settings.payloads
         self._payloads: Payloads = "full" if ours and mode == "digest" else mode
-        self._input = capture_arguments(args, self._payloads)
+        self._most_bytes = host.recorder_settings.payload_bytes
+        self._input = capture_arguments(args, self._payloads, self._most_bytes)
         self._shown: Entry | None = None
         self._key = task_key or info.activity_id
         self._deadline = _deadline(info)
@@ -64,7 +65,7 @@ class AttemptReport:
 
     async def succeeded(self, result: Any) -> None:
         """Record a success; nobody waits for the flush unless `strict` is set."""
-        output = capture(result, self._payloads)
+        output = capture(result, self._payloads, self._most_bytes)
         attempt = self._attempt(TaskStatus.SUCCEEDED, output=output, finished=_now())
         recorder = self._host.recorder
         if recorder is None:

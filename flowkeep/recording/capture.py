@@ -25,15 +25,17 @@ _MAY_HOLD_SECRET = re.compile(r"://|[=:]")
 
 MESSAGE_BYTES = 4096
 STACK_BYTES = 8192
+VALUE_BYTES = 1024 * 1024
 
 
-def capture(value: Any, payloads: Payloads) -> Any:
+def capture(value: Any, payloads: Payloads, most_bytes: int = VALUE_BYTES) -> Any:
     """Return what the ledger keeps of a value.
 
     Args:
         value: Any input or output.
         payloads: `none` keeps nothing, `digest` keeps size, SHA-256 and type, `full` keeps the
             value with secrets masked.
+        most_bytes: Most bytes of JSON that are kept in full; of more, size and SHA-256.
     """
     if payloads == "none" or value is None:
         return None
@@ -42,16 +44,21 @@ def capture(value: Any, payloads: Payloads) -> Any:
         data = orjson.dumps(plain, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS)
     except Exception as error:  # noqa: BLE001 - code of the value's own class runs here
         return {"type": type(value).__name__, "not_recorded": clip(redact(_text(error)), 512)}
-    if payloads == "digest":
-        return {"size": len(data), "sha256": digest(data), "type": _type_name(value)}
-    return mask(plain)
+    if payloads == "full" and len(data) <= most_bytes:
+        return mask(plain)
+    kept = {"size": len(data), "sha256": digest(data), "type": _type_name(value)}
+    if payloads == "full":
+        kept["not_recorded"] = f"larger than {most_bytes:,} bytes"
+    return kept
 
 
-def capture_arguments(args: Sequence[Any], payloads: Payloads) -> Any:
+def capture_arguments(
+    args: Sequence[Any], payloads: Payloads, most_bytes: int = VALUE_BYTES
+) -> Any:
     """Capture the arguments of a call; one argument stands for itself."""
     if not args:
         return None
-    return capture(args[0] if len(args) == 1 else list(args), payloads)
+    return capture(args[0] if len(args) == 1 else list(args), payloads, most_bytes)
 
 
 def error_info(error: BaseException) -> ErrorInfo:

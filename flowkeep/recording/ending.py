@@ -46,6 +46,7 @@ def close_of(
     outputs: Any,
     error: BaseException | None,
     payloads: Payloads,
+    payload_bytes: int,
 ) -> SegmentClose:
     """Describe the end of the execution that runs now.
 
@@ -55,6 +56,7 @@ def close_of(
         outputs: What it returned.
         error: What it raised; nothing is kept of it when the run goes on.
         payloads: How much is kept of the outputs.
+        payload_bytes: Most bytes of JSON of outputs that are kept in full.
     """
     info = workflow.info()
     goes_on = status is RunStatus.RUNNING
@@ -63,7 +65,7 @@ def close_of(
         status=status,
         closed_at=workflow.now(),
         kind=_segment_kind(info),
-        outputs=capture(outputs, payloads),
+        outputs=capture(outputs, payloads, payload_bytes),
         error=None if error is None or goes_on else error_info(error),
         failure_reason=_failure_reason(status, error),
         # The last execution of a chain tells the count of all.

@@ -46,6 +46,8 @@ class RedactingFailureConverter(DefaultFailureConverter):
         if report is not None:
             reported_success.set(None)
             report.refuted(exception)
+        if isinstance(exception, FlowkeepError):  # of a payload on its way into the ledger
+            exception = as_application_error(exception)
         super().to_failure(exception, payload_converter, failure)
         current: Any = failure
         while current is not None:

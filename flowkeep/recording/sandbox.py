@@ -112,6 +112,7 @@ class _KnownContexts(WorkflowInstance):
         self._plain = plain
 
     def activate(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
+        self._targets.begin(replaying=act.is_replaying)
         return self._sandboxed.activate(act)
 
     def get_info(self) -> workflow.Info:

@@ -155,7 +155,12 @@ class WorkflowInbound(WorkflowInboundInterceptor):
                 payloads = "full"
             try:
                 close = close_of(
-                    self._tracker, status, outputs=outputs, error=error, payloads=payloads
+                    self._tracker,
+                    status,
+                    outputs=outputs,
+                    error=error,
+                    payloads=payloads,
+                    payload_bytes=host.recorder_settings.payload_bytes,
                 )
             except Exception:  # noqa: BLE001 - an error of ours is no reason to fail the user's task
                 workflow.logger.exception("the end of this run is left to the reconciler")

@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 from temporalio.api.common.v1 import Payload
@@ -14,7 +14,6 @@ from temporalio.converter import (
     DefaultFailureConverter,
     DefaultPayloadConverter,
     ExternalStorage,
-    StorageDriver,
     StorageDriverSelectContext,
     StorageDriverStoreContext,
 )
@@ -33,9 +32,33 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class LedgerStorage(ExternalStorage):
-    """External storage that is copied cheaply, as the SDK does several times per activity."""
+    """External storage that names what is too big to stay in the history.
+
+    Temporal refuses the result of an activity after the worker has reported it, and terminates a
+    workflow whose command is too big.
+
+    Attributes:
+        temporal_limit: Returns most bytes of values that Temporal takes together; None where it
+            checks them itself.
+    """
+
+    temporal_limit: Callable[[], int | None] = lambda: None
+
+    async def _store_payload_sequence(self, payloads: Sequence[Payload]) -> list[Payload]:
+        stored = await super()._store_payload_sequence(payloads)
+        limit, target = self.temporal_limit(), self._store_context.target
+        size = sum(payload.ByteSize() for payload in stored)
+        if limit is None or size <= limit or getattr(target, "replaying", False):
+            return stored
+        raise InvalidInput(
+            f"{named(target)} takes {size:,} bytes; Temporal takes at most {limit:,}",
+            hint="set FLOWKEEP_PAYLOADS_PLACE=ledger on clients and workers, or hand over a "
+            "reference to where the value lies",
+            code="PAYLOAD_TOO_LARGE",
+        )
 
     def _with_store_context(self, ctx: StorageDriverStoreContext) -> Self:
+        """Copy without checking the drivers again: it happens several times per activity."""
         copy: Self = _copied(
             self,
             _store_context=ctx,
@@ -57,39 +80,6 @@ class LedgerDataConverter(DataConverter):
         return copy
 
 
-class Selector:
-    """Decides which payloads leave the history, and names those that are too big to stay.
-
-    Args:
-        driver: Stores them; None leaves all in the history.
-        limit: Returns most bytes of a payload that Temporal takes; None where it is not known.
-    """
-
-    def __init__(self, driver: StorageDriver | None, limit: Callable[[], int | None]) -> None:
-        self._driver = driver
-        self._limit = limit
-
-    def __call__(
-        self, context: StorageDriverSelectContext, payload: Payload
-    ) -> StorageDriver | None:
-        """Return the driver of a payload above the threshold.
-
-        Raises:
-            InvalidInput: If it stays in the history and Temporal will not take it.
-        """
-        if self._driver is not None:
-            return self._driver
-        limit, size = self._limit(), payload.ByteSize()
-        if limit is not None and size > limit:
-            raise InvalidInput(
-                f"{named(context.target)} takes {size:,} bytes; Temporal takes at most {limit:,}",
-                hint="set FLOWKEEP_PAYLOADS_PLACE=ledger on clients and workers, "
-                "or pass a reference to where the value lies",
-                code="PAYLOAD_TOO_LARGE",
-            )
-        return None
-
-
 class Converters:
     """Data converters of one plugin.
 
@@ -106,7 +96,8 @@ class Converters:
         place = auto_place if settings.place == "auto" else settings.place
         self._place: PayloadPlace | None = None if place == "off" else place
         self._repository = store.large_payloads
-        self._limit: int | None = None
+        self._limit: int | None = settings.temporal_limit_bytes
+        self._learnt = False
 
     def of(self, existing: DataConverter | None) -> DataConverter:
         """Take pydantic payloads, redacted failures and our storage, unless the user brought any.
@@ -133,28 +124,26 @@ class Converters:
         return _with_storage(converter, self._storage(writes=False))
 
     async def learn_limit(self, client: Client) -> None:
-        """Ask Temporal what it takes, where payloads stay in the history.
-
-        One that does not say so has to refuse them itself.
-        """
-        if self._place is not None or self._limit is not None:
+        """Ask Temporal how big values may be; older servers do not say so."""
+        if self._learnt:
             return
         request = DescribeNamespaceRequest(namespace=client.namespace)
         try:
             answer = await client.workflow_service.describe_namespace(request)
         except RPCError as error:
-            logger.warning("Temporal does not say how big payloads may be: %s", error.message)
+            logger.debug("Temporal does not say how big values may be: %s", error.message)
             return
-        self._limit = answer.namespace_info.limits.blob_size_limit_error or None
+        self._learnt = True
+        self._limit = answer.namespace_info.limits.blob_size_limit_error or self._limit
 
     def _storage(self, *, writes: bool) -> LedgerStorage:
-        place = self._place if writes else None
-        driver = LedgerDriver(self._repository, self._settings, place)
-        stores = self._place is not None
+        driver = LedgerDriver(self._repository, self._settings, self._place if writes else None)
+        chosen = None if self._place is None else driver
         return LedgerStorage(
             drivers=[driver],
-            driver_selector=Selector(driver if stores else None, lambda: self._limit),
+            driver_selector=lambda _context, _payload: chosen,
             payload_size_threshold=self._settings.threshold_bytes,
+            temporal_limit=lambda: self._limit if writes else None,
         )
 
 

@@ -55,12 +55,14 @@ class ExecutionTarget(StorageDriverWorkflowInfo):
             the reference.
         instance: The execution, to be asked what the value is; only for errors.
         command: Which of its commands holds the value.
+        replaying: Whether the history holds it already, so that Temporal does not get it again.
     """
 
     headers: Mapping[str, Payload] = field(default_factory=dict, repr=False)
     beside: StorageDriverWorkflowInfo | None = None
     instance: WorkflowInstance | None = field(default=None, repr=False)
     command: Any = None
+    replaying: bool = False
 
     @property
     def tenant_id(self) -> str:
@@ -92,6 +94,11 @@ class Targets:
             headers=info.headers,
             instance=sandboxed,
         )
+
+    def begin(self, *, replaying: bool) -> None:
+        """Note whether the commands that follow stand in the history already."""
+        if replaying is not self._own.replaying:
+            self._own = replace(self._own, replaying=replaying)
 
     def of(self, command: Any) -> StorageDriverStoreContext:
         """Return the target of a command's values.
