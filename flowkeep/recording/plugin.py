@@ -20,6 +20,7 @@ from flowkeep.recording.interceptor import FlowkeepInterceptor
 from flowkeep.recording.large_payloads.converter import Converters
 from flowkeep.recording.recorder import Recorder
 from flowkeep.recording.sandbox import checked_runner, without_contexts
+from flowkeep.recording.served import noted_queue
 from flowkeep.settings import RecorderSettings, Settings
 from flowkeep.statestore.store import Store
 from flowkeep.telemetry.metrics import Meter
@@ -131,7 +132,8 @@ class Plugin(SimplePlugin):
             await self._converters.learn_limit(worker.client)
         self._workers += 1
         try:
-            await next(worker)
+            async with noted_queue(self.store, worker):
+                await next(worker)
         finally:
             self._workers -= 1
             if self._workers == 0 and self._recorder is not None:
