@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from temporalio.api.enums.v1 import WorkflowExecutionStatus
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 
-from flowkeep.contracts.identity import HEADER
 from flowkeep.contracts.reconciliation import ClosedExecution, Reconciled, Standing
 from flowkeep.recording.visibility import CLOSED, Visibility, moment
 from flowkeep.settings import ReconcilerSettings
@@ -134,7 +133,7 @@ class Listing:
         return [
             (info.execution.workflow_id, info.execution.run_id)
             for info in infos
-            if adopt == "all" or info.task_queue in queues or HEADER in info.memo.fields
+            if adopt == "all" or info.task_queue in queues
         ]
 
 
