@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import event
 
 from flowkeep.statestore import Store
-from flowkeep.statestore.session import EngineScope
+from flowkeep.statestore.repositories import driven
+from flowkeep.statestore.session import EngineScope, Session
 
 
 def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
@@ -36,11 +37,19 @@ async def plans(
     def note(_c: Any, _cursor: Any, statement: str, parameters: Any, _x: Any, _m: Any) -> None:
         statements.append((statement, parameters))
 
+    run = driven.rows
+
+    async def noting(session: Session, template: str, *parameters: Any) -> driven.Rows:
+        statements.append((driven.text(template, session.schema_name).decode(), parameters))
+        return await run(session, template, *parameters)
+
     event.listen(sync, "before_cursor_execute", note)
+    driven.rows = noting
     try:
         await call()
     finally:
         event.remove(sync, "before_cursor_execute", note)
+        driven.rows = run
     found = []
     async with scope.read() as session:
         raw = await session.connection.get_raw_connection()
@@ -48,7 +57,9 @@ async def plans(
         mode = "force_generic_plan" if generic else "force_custom_plan"
         await driver.execute("BEGIN")
         for statement, parameters in statements:
-            if "set_config(" in statement:  # how a list is planned is part of its plan
+            if statement.lstrip().startswith(
+                "SELECT set_config("
+            ):  # how a list is planned is part of its plan
                 await driver.execute(statement)
                 continue
             if not statement.lstrip(" (\n").startswith(_VERBS):

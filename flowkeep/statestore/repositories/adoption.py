@@ -1,11 +1,11 @@
 """Runs and segments that are first heard of by a record of them."""
 
-import json
 import logging
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import func
 from sqlalchemy.dialects.postgresql import insert
@@ -33,6 +33,30 @@ logger = logging.getLogger(__name__)
 
 Execution = tuple[str, str]
 """Namespace and Temporal's run id."""
+Locked = tuple[UUID, RunStatus, str]
+"""Id, status and tenant of a run whose row is locked."""
+
+
+@dataclass(slots=True)
+class Arrived:
+    """What became of executions that were not known.
+
+    Attributes:
+        late: Their runs were deleted or archived since: records of them come too late.
+        later: They follow another execution of their run, and why they began.
+        fresh: Their runs were inserted by this transaction, which so holds their locks.
+    """
+
+    late: set[Execution] = field(default_factory=set)
+    later: dict[Execution, SegmentKind] = field(default_factory=dict)
+    fresh: dict[Execution, Locked] = field(default_factory=dict)
+
+    def add(self, other: "Arrived") -> None:
+        """Take in what became of more of them."""
+        self.late |= other.late
+        self.later |= other.later
+        self.fresh |= other.fresh
+
 
 # What is known of some executions. A segment's run is the one it was first recorded under.
 _KNOWN = """
@@ -53,9 +77,9 @@ LEFT JOIN LATERAL (
 
 
 async def ensure(
-    session: Session, refs: Iterable[RunRef], *, kind: SegmentKind | None = None
-) -> set[Execution]:
-    """Make sure that runs and segments of some executions exist.
+    session: Session, refs: Iterable[RunRef], kinds: Mapping[Execution, SegmentKind] | None = None
+) -> Arrived:
+    """Make sure that runs and segments of some executions exist, one after the other.
 
     Rows are inserted in the order of their ids and before any run is locked, so that processes
     that adopt the same runs at the same time wait for each other in one order.
@@ -63,19 +87,16 @@ async def ensure(
     Args:
         session: A transaction that holds no lock on a run yet.
         refs: The executions; several records of one count once.
-        kind: Why the executions began, when known.
-
-    Returns:
-        Executions of runs that were deleted or archived since: records of them come too late.
+        kinds: Why executions began, where it is known.
 
     Raises:
         Forbidden: If a run of that id belongs to another tenant.
         OpenRunExists: If the workflow_id is held by a run that was requested but never started.
     """
     wanted = sorted(unique(refs), key=lambda ref: (ref.run_id, ref.temporal_run_id))
-    late: set[Execution] = set()
+    arrived = Arrived()
     if not wanted:
-        return late
+        return arrived
     found = await session.execute(_KNOWN, {"refs": as_json(wanted)})
     known = {row["n"]: dict(row) for row in found.mappings()}
     with_segments = {row["id"] for row in known.values() if row["has_segments"]}
@@ -87,19 +108,19 @@ async def ensure(
             continue
         if row["gone"]:
             logger.debug("run %s is gone: a late record of it is dropped", ref.run_id)
-            late.add(execution(ref))
+            arrived.late.add(execution(ref))
             continue
         if row["id"] is None:
             await _adopt(session, ref)
             row = await _head(session, ref)
-        later = (
-            ref.run_id in with_segments
-            if ref.first_run_id is None
-            else ref.first_run_id != ref.temporal_run_id
-        )
-        await open_segment(session, row, ref.temporal_run_id, later=later, kind=kind)
+        known_later = is_later(ref)
+        later = ref.run_id in with_segments if known_later is None else known_later
+        kind = (kinds or {}).get(execution(ref))
+        new = await open_segment(session, row, ref.temporal_run_id, later=later, kind=kind)
+        if new and later:
+            arrived.later[execution(ref)] = kind or SegmentKind.CONTINUE
         with_segments.add(ref.run_id)
-    return late
+    return arrived
 
 
 def execution(ref: RunRef) -> Execution:
@@ -112,6 +133,25 @@ def unique(refs: Iterable[RunRef]) -> list[RunRef]:
     return list({execution(ref): ref for ref in refs}.values())
 
 
+def is_later(ref: RunRef) -> bool | None:
+    """Return whether an execution follows another one of its run; None if it does not say."""
+    return None if ref.first_run_id is None else ref.first_run_id != ref.temporal_run_id
+
+
+def began(ref: RunRef) -> datetime | None:
+    """Return when a run began, as far as its ids tell."""
+    return time_of(ref.run_id) or time_of(ref.temporal_run_id)
+
+
+def first_event(ref: RunRef) -> EventKind:
+    """Return what an adopted run begins with.
+
+    A child or a firing of our schedule was started by ours: nothing foreign to adopt.
+    """
+    ours = ref.parent_run_id or ref.triggered_from
+    return EventKind.CREATED if ours else EventKind.ADOPTED
+
+
 def as_json(refs: list[RunRef]) -> str:
     """Return references as the one parameter that statements join with."""
     rows = [
@@ -119,16 +159,12 @@ def as_json(refs: list[RunRef]) -> str:
             "n": n,
             "namespace": ref.namespace,
             "temporal_run_id": ref.temporal_run_id,
-            "run_id": str(ref.run_id),
-            "chunk_of": str(ref.parent_run_id) if _is_chunk(ref) else None,
+            "run_id": ref.run_id,
+            "chunk_of": ref.parent_run_id if ref.kind is RunKind.CHUNK else None,
         }
         for n, ref in enumerate(refs)
     ]
-    return encoding.without_nul(json.dumps(rows).encode()).decode()
-
-
-def _is_chunk(ref: RunRef) -> bool:
-    return ref.kind is RunKind.CHUNK and ref.parent_run_id is not None
+    return encoding.without_nul(encoding.lenient(rows)).decode()
 
 
 async def _head(session: Session, ref: RunRef) -> dict[str, Any]:
@@ -144,7 +180,7 @@ async def _head(session: Session, ref: RunRef) -> dict[str, Any]:
 
 async def _adopt(session: Session, ref: RunRef) -> None:
     """Insert a run that came without our client. Somebody else may do so at the same time."""
-    ref, status = _storable(ref), RunStatus.RUNNING
+    status = RunStatus.RUNNING
     for _ in range(3):
         if await _insert(session, ref, status):
             return
@@ -160,47 +196,48 @@ async def _adopt(session: Session, ref: RunRef) -> None:
     )
 
 
-def _storable(ref: RunRef) -> RunRef:
-    """Return a reference whose texts PostgreSQL can hold."""
-    inputs.tenant(ref.tenant_id)
-    temporal = ("namespace", "workflow_id", "workflow_type", "task_queue")
-    texts = dict.fromkeys(temporal, inputs.TEMPORAL_BYTES)
-    texts |= dict.fromkeys(("app_id", "triggered_from"), inputs.MOST_BYTES)
-    return replace(
-        ref, **{name: _fitting(getattr(ref, name), most) for name, most in texts.items()}
-    )
+def run_columns(ref: RunRef) -> dict[str, Any]:
+    """Return what a record tells of its run, as PostgreSQL can hold it.
+
+    Raises:
+        InvalidInput: If the tenant has no usable name.
+    """
+    return {
+        "tenant_id": inputs.tenant(ref.tenant_id),
+        "app_id": _fitting(ref.app_id, inputs.MOST_BYTES),
+        "namespace": _fitting(ref.namespace, inputs.TEMPORAL_BYTES),
+        "workflow_id": _fitting(ref.workflow_id, inputs.TEMPORAL_BYTES),
+        "workflow_type": _fitting(ref.workflow_type, inputs.TEMPORAL_BYTES),
+        "task_queue": _fitting(ref.task_queue, inputs.TEMPORAL_BYTES),
+        "kind": ref.kind.value,
+        "parent_run_id": ref.parent_run_id,
+        "root_run_id": ref.root_run_id,
+        "triggered_from": _fitting(ref.triggered_from, inputs.MOST_BYTES)
+        or ("child" if ref.parent_run_id else "external"),
+    }
 
 
-def _fitting(text: str | None, most_bytes: int) -> Any:
+def _fitting(text: str | None, most_bytes: int) -> str | None:
     """Return a text that an index can hold: Temporal's are short enough, a foreign header's not."""
-    if text is None:
-        return None
+    if text is None or (text.isascii() and len(text) <= most_bytes and "\x00" not in text):
+        return text
     return str(encoding.storable(text)).encode()[:most_bytes].decode(errors="ignore")
 
 
 async def _insert(session: Session, ref: RunRef, status: RunStatus) -> bool:
-    began = time_of(ref.run_id) or time_of(ref.temporal_run_id)
-    ended: datetime | Any = func.now() if status.terminal else None
+    columns = run_columns(ref)
+    created: datetime | Any = began(ref) or func.now()
     values: dict[str, Any] = {
+        **columns,
         "id": ref.run_id,
-        "tenant_id": ref.tenant_id,
-        "app_id": ref.app_id,
-        "namespace": ref.namespace,
-        "workflow_id": ref.workflow_id,
-        "workflow_type": ref.workflow_type,
-        "task_queue": ref.task_queue,
-        "kind": ref.kind.value,
         "labels": labels.storable(ref.labels),
         "start_options": {},
         "state": {},
-        "parent_run_id": ref.parent_run_id,
-        "root_run_id": ref.root_run_id,
-        "triggered_from": ref.triggered_from or ("child" if ref.parent_run_id else "external"),
         "status": status.value,
         "failure_reason": FailureReason.LOST.value if status.terminal else None,
-        "created_at": began or func.now(),
-        "started_at": began or func.now(),
-        "finished_at": ended,
+        "created_at": created,
+        "started_at": created,
+        "finished_at": func.now() if status.terminal else None,
         "updated_at": func.now(),
         "source": int(Source.WORKER),
     }
@@ -212,11 +249,8 @@ async def _insert(session: Session, ref: RunRef, status: RunStatus) -> bool:
         return False
     row = {"id": ref.run_id, "tenant_id": ref.tenant_id, "revision": 0}
     await labels.add(session, {**row, "created_at": made.created_at}, values["labels"])
-    # A child or a firing of our schedule was started by ours: nothing foreign to adopt.
-    ours = ref.parent_run_id or ref.triggered_from
-    event = EventKind.CREATED if ours else EventKind.ADOPTED
     told = {"source": "worker", "to": status.value, "temporal_run_id": ref.temporal_run_id}
-    await append(session, row, event, told)
+    await append(session, row, first_event(ref), told)
     return True
 
 
@@ -233,9 +267,9 @@ async def _make_room(session: Session, ref: RunRef) -> RunStatus:
     other = await lock(session, other_id)
     if other["status"] == RunStatus.PENDING:
         raise OpenRunExists(ref.workflow_id, run_id=other_id)
-    began = time_of(ref.temporal_run_id)
-    other_began = time_of(other["temporal_run_id"] or "") or other["started_at"]
-    if began is not None and other_began is not None and began < other_began:
+    mine = time_of(ref.temporal_run_id)
+    others = time_of(other["temporal_run_id"] or "") or other["started_at"]
+    if mine is not None and others is not None and mine < others:
         return RunStatus.UNKNOWN
     lost = Outcome(RunStatus.UNKNOWN, source=Source.WORKER, failure_reason=FailureReason.LOST.value)
     await close(session, other, lost, actor=None)

@@ -1,10 +1,12 @@
-"""Moves of an open run: start, wait, resume. The caller has locked it and checked the move."""
+"""Moves of a run: start, wait, resume, go on. The caller has locked it and checked the move."""
 
+import logging
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func
+from sqlalchemy.exc import IntegrityError
 
 from flowkeep.contracts import EventKind, PauseRequest, RunStatus, Source, check_move
 from flowkeep.errors import IllegalTransition
@@ -12,6 +14,10 @@ from flowkeep.statestore import encoding
 from flowkeep.statestore.repositories.changes import change
 from flowkeep.statestore.repositories.outcome import close_pause, is_paused, open_pause
 from flowkeep.statestore.session import Session
+
+logger = logging.getLogger(__name__)
+
+_UNIQUE_VIOLATION = "23505"
 
 
 async def start(
@@ -31,6 +37,47 @@ async def start(
     }
     told = {"source": source.name.lower(), "temporal_run_id": temporal_run_id}
     stored, _ = await change(session, row, values, EventKind.STARTED, told, actor=actor)
+    return stored
+
+
+async def reopen(
+    session: Session,
+    row: dict[str, Any],
+    kind: EventKind,
+    *,
+    source: Source,
+    temporal_run_id: str,
+) -> dict[str, Any]:
+    """Move a run that ended back to `running`: Temporal has an execution of it that goes on.
+
+    It stays as it is where another run with its workflow_id is open: Temporal has one of them at a
+    time, and which one that is cannot be told from here.
+
+    Args:
+        session: The transaction that holds the lock.
+        row: The run as locked.
+        kind: `reset`, or `outcome_corrected` where the end was reported wrongly.
+        source: Who says so.
+        temporal_run_id: The execution that goes on.
+    """
+    values: dict[str, Any] = {
+        "status": RunStatus.RUNNING.value,
+        "source": int(source),
+        "finished_at": None,
+        "outputs": None,
+        "outputs_hash": None,
+        "error": None,
+        "failure_reason": None,
+    }
+    told = {"source": source.name.lower(), "temporal_run_id": temporal_run_id}
+    try:
+        async with session.connection.begin_nested():
+            stored, _ = await change(session, row, values, kind, told)
+    except IntegrityError as error:
+        if getattr(error.orig, "sqlstate", None) != _UNIQUE_VIOLATION:
+            raise
+        logger.info("run %s stays closed: another of its workflow_id is open", row["id"])
+        return row
     return stored
 
 

@@ -86,12 +86,24 @@ class Outcome:
 
 
 async def settle(
-    session: Session, row: dict[str, Any], outcome: Outcome, *, actor: str | None = None
+    session: Session,
+    row: dict[str, Any],
+    outcome: Outcome,
+    *,
+    actor: str | None = None,
+    again: bool = False,
 ) -> dict[str, Any]:
     """Write what Temporal says of a locked run's end.
 
     Open runs are closed. A terminal status reported by a weaker source is corrected, but never by
     `unknown`. Else the first one stays, and only what is empty is filled.
+
+    Args:
+        session: The transaction that holds the lock.
+        row: The run as locked.
+        outcome: How it ended.
+        actor: Who says so.
+        again: Whether the source takes back what it said before of the same execution.
 
     Returns:
         The run as it stands now.
@@ -99,15 +111,17 @@ async def settle(
     current = RunStatus(row["status"])
     if not current.terminal:
         return await close(session, row, outcome, actor=actor)
-    if outcome.status is current:
-        return await fill(session, row, outcome, actor=actor)
-    if outcome.source <= row["source"] or outcome.status is RunStatus.UNKNOWN:
+    same = outcome.status is current
+    if outcome.source < row["source"] or (outcome.source == row["source"] and not again):
+        return await fill(session, row, outcome, actor=actor) if same else row
+    if same and outcome.source > row["source"]:
+        return await fill(session, row, outcome, actor=actor, confirmed=True)
+    columns = outcome.columns()
+    if outcome.status is RunStatus.UNKNOWN or all(row[n] == value for n, value in columns.items()):
         return row
     await payloads.keep(session, [(row["tenant_id"], row["id"], outcome.outputs)])
     told = {"source": outcome.source.name.lower(), "failure_reason": outcome.failure_reason}
-    stored, _ = await change(
-        session, row, outcome.columns(), EventKind.OUTCOME_CORRECTED, told, actor=actor
-    )
+    stored, _ = await change(session, row, columns, EventKind.OUTCOME_CORRECTED, told, actor=actor)
     return stored
 
 
@@ -159,14 +173,35 @@ async def end(
 
 
 async def fill(
-    session: Session, row: dict[str, Any], outcome: Outcome, *, actor: str | None = None
+    session: Session,
+    row: dict[str, Any],
+    outcome: Outcome,
+    *,
+    actor: str | None = None,
+    confirmed: bool = False,
 ) -> dict[str, Any]:
-    """Add to a run that ended what the first report of its end left out."""
+    """Add to a run that ended what the first report of its end left out.
+
+    Args:
+        session: The transaction that holds the lock.
+        row: The run as locked.
+        outcome: How it ended; of the same status.
+        actor: Who says so.
+        confirmed: Whether a stronger source says so, whose time of the end counts.
+    """
     values = outcome.missing_from(row)
+    told: dict[str, Any] = {}
+    if values:
+        told["filled"] = sorted(name for name in values if not name.endswith("_hash"))
+    if confirmed:
+        values |= {
+            "source": int(outcome.source),
+            "finished_at": outcome.closed_at or row["finished_at"],
+        }
+        told["source"] = outcome.source.name.lower()
     if not values:
         return row
     await payloads.keep(session, [(row["tenant_id"], row["id"], outcome.outputs)])
-    told = {"filled": sorted(name for name in values if not name.endswith("_hash"))}
     stored, _ = await change(session, row, values, EventKind.RECONCILED, told, actor=actor)
     return stored
 

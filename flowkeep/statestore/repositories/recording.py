@@ -1,71 +1,53 @@
-"""A batch of attempts, written in two statements: lock the runs, upsert the rows; see `upsert`."""
+"""What a flush writes of runs that are locked: attempts, then ends; see `flush` and `upsert`."""
 
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from flowkeep.contracts import Attempt, RunRef, RunStarted, RunStatus, Source, TaskStatus
+from flowkeep.contracts import Attempt, RunStatus, SegmentClose, Source, TaskStatus
 from flowkeep.errors import Forbidden, InvalidInput
 from flowkeep.statestore import encoding
-from flowkeep.statestore.repositories import adoption, moves, payloads
-from flowkeep.statestore.repositories.adoption import execution
+from flowkeep.statestore.repositories import closing, driven, inputs, payloads
+from flowkeep.statestore.repositories.adoption import Execution, Locked, execution
+from flowkeep.statestore.repositories.bulk_closing import close_all
+from flowkeep.statestore.repositories.flush import Flush, Known, Runs, begin, set_running
 from flowkeep.statestore.repositories.outcome import RUN_CLOSED
-from flowkeep.statestore.repositories.upsert import LOCK_RUNS, LOCK_RUNS_BEHIND, UPSERT
+from flowkeep.statestore.repositories.upsert import UPSERT
 from flowkeep.statestore.session import Session
 
 Key = tuple[str, str, str, int]
-Known = MutableMapping[tuple[str, str], None]
-"""Executions whose run and segment are known to exist."""
-Locked = tuple[UUID, RunStatus, str]
-"""Id, status and tenant of a run whose row is locked."""
 
 _RANK = {TaskStatus.PENDING: 0, TaskStatus.RUNNING: 1, TaskStatus.WAITING: 2}
-_MOST_KNOWN = 10_000
 
 
 async def record(
-    session: Session,
-    attempts: Sequence[Attempt],
-    *,
-    known: Known | None = None,
-    durable: bool = True,
+    session: Session, flush: Flush, *, known: Known | None = None, durable: bool = True
 ) -> int:
-    """Write a batch of attempts; returns how many rows were written.
+    """Write a flush; returns how many rows of attempts were written.
 
     Args:
         session: A transaction that holds no lock on a run yet.
-        attempts: In any order, of any tenant, with repeats.
-        known: Executions that need not be looked up again; see `remember`.
+        flush: In any order, of any tenant, with repeats.
+        known: Executions that need not be looked up again; see `flush.remember`.
         durable: False lets the commit return before the log is on disk.
 
     Raises:
-        Forbidden: If an attempt names a run of another tenant.
+        Forbidden: If a record names a run of another tenant.
         OpenRunExists: If a run cannot be adopted; see `adoption.ensure`.
-        InvalidInput: If an attempt cannot be stored.
+        InvalidInput: If a record cannot be stored.
     """
-    batch = strongest(attempts)
-    refs = adoption.unique(attempt.run for attempt in batch)
-    if known is None:
-        known = {}
-    late = await adoption.ensure(session, [ref for ref in refs if execution(ref) not in known])
-    refs = [ref for ref in refs if execution(ref) not in late]
-    runs = await _lock_runs(session, refs, durable=durable)
-    if len(runs) < len(refs):
-        # A run that was known is gone: it was deleted since.
-        late |= await adoption.ensure(session, [ref for ref in refs if execution(ref) not in runs])
-        refs = [ref for ref in refs if execution(ref) not in late]
-        runs = await _lock_runs(session, refs, durable=durable)
-    if late:
-        batch = [attempt for attempt in batch if execution(attempt.run) not in late]
-    return await write(session, batch, runs) if batch else 0
-
-
-def remember(known: Known, attempts: Sequence[Attempt]) -> None:
-    """Note the executions of a batch that was committed."""
-    for attempt in attempts:
-        known[attempt.run.namespace, attempt.run.temporal_run_id] = None
-    while len(known) > _MOST_KNOWN:
-        del known[next(iter(known))]
+    for close in flush.closes:
+        inputs.instant(close.closed_at, "closed_at")
+    for started in flush.starts:
+        inputs.instant(started.started_at, "started_at")
+    flush = replace(flush, attempts=strongest(flush.attempts))
+    flush, runs = await begin(session, flush, known, durable=durable)
+    await _go_on_where_shown(session, flush.attempts, runs)
+    written = await write(session, flush.attempts, runs) if flush.attempts else 0
+    await _close(session, flush.closes, runs)
+    return written
 
 
 def strongest(attempts: Sequence[Attempt]) -> list[Attempt]:
@@ -93,52 +75,37 @@ def _strength(attempt: Attempt) -> tuple[int, int, Any]:
     return (int(attempt.source), _RANK.get(attempt.status, 3), attempt.recorded_at)
 
 
-async def _lock_runs(
-    session: Session, refs: Sequence[RunRef], *, durable: bool
-) -> dict[tuple[str, str], Locked]:
-    """Lock the runs of some executions; start those that are pending.
-
-    Returns:
-        The runs by execution; executions without run or segment are left out.
-    """
-    ordered = list(refs)
-    statement = LOCK_RUNS if durable else LOCK_RUNS_BEHIND
-    found = await session.execute(statement, {"refs": adoption.as_json(ordered)})
-    runs: dict[tuple[str, str], Locked] = {}
-    started: set[UUID] = set()
-    for row in found.all():
-        ref, status = ordered[row.n], RunStatus(row.status)
-        if row.tenant_id != ref.tenant_id:
-            raise Forbidden(f"run {row.id} belongs to another tenant")
-        if not row.has_segment:
-            continue
-        if status is RunStatus.PENDING:
-            # Another execution of the same run may have started it a row ago.
-            if row.id not in started:
-                await start(session, {"id": row.id, "status": status.value}, ref)
-            started.add(row.id)
-            status = RunStatus.RUNNING
-        runs[execution(ref)] = (row.id, status, row.tenant_id)
-    return runs
+async def _go_on_where_shown(session: Session, attempts: Sequence[Attempt], runs: Runs) -> None:
+    """Reopen runs whose reported end was refused by the server, as attempts after it show."""
+    suspects: dict[Execution, list[Attempt]] = {}
+    for attempt in attempts:
+        found = execution(attempt.run)
+        if runs[found][1].terminal and closing.begins_later(attempt):
+            suspects.setdefault(found, []).append(attempt)
+    for found, shown in suspects.items():
+        if await closing.go_on_after(session, shown):
+            set_running(runs, runs[found][0])
 
 
-async def start(session: Session, row: Mapping[str, Any], ref: RunRef) -> dict[str, Any]:
-    """Start a locked run that is pending: this record proves that Temporal accepted it."""
-    return await moves.start(
-        session, row, source=Source.WORKER, temporal_run_id=ref.temporal_run_id
-    )
-
-
-async def note_started(session: Session, started: RunStarted) -> None:
-    """Start a requested run that Temporal accepted, unless a record has said so already."""
-    await adoption.ensure(session, [started.run])
-    await _lock_runs(session, [started.run], durable=True)
+async def _close(session: Session, closes: Sequence[SegmentClose], runs: Runs) -> None:
+    """Close executions: those of runs with one close each together, the others one by one."""
+    count = Counter(runs[execution(close.run)][0] for close in closes)
+    common: list[SegmentClose] = []
+    careful: list[SegmentClose] = []
+    for close in closes:
+        run_id, status, _ = runs[execution(close.run)]
+        alone = count[run_id] == 1 and status is RunStatus.RUNNING
+        (common if alone else careful).append(close)
+    if common:
+        careful += await close_all(session, common)
+    for close in sorted(careful, key=lambda close: runs[execution(close.run)][0]):
+        await closing.close_one(session, await closing.locked(session, close.run), close)
 
 
 async def write(
     session: Session,
     batch: Sequence[Attempt],
-    runs: Mapping[tuple[str, str], Locked],
+    runs: Mapping[Execution, Locked],
 ) -> int:
     """Write attempts of locked runs; returns how many rows were written.
 
@@ -161,10 +128,10 @@ async def write(
         ]
         rows.append(_row(attempt, run_id, values, closed=status.terminal))
     await payloads.keep(session, big)
-    touched = [run_id for run_id, _, _ in runs.values()]
-    document = encoding.without_nul(b"[" + b",".join(rows) + b"]")
-    written = await session.execute(UPSERT, {"rows": document.decode(), "runs": touched})
-    return int(written.scalar_one())
+    touched = inputs.array({run_id for run_id, _, _ in runs.values()})
+    document = encoding.without_nul(b"[" + b",".join(rows) + b"]").decode()
+    ((written,),) = await driven.rows(session, UPSERT, document, touched)
+    return int(written)
 
 
 def _row(

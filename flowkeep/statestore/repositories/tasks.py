@@ -6,6 +6,7 @@ from uuid import UUID
 from flowkeep.contracts import NO_EXECUTION, Attempt, NewTask, Task
 from flowkeep.errors import Forbidden, InvalidInput
 from flowkeep.statestore.repositories import inputs, recording, task_changes, task_insertion
+from flowkeep.statestore.repositories.flush import Flush
 from flowkeep.statestore.repositories.task_finders import TaskFinders
 
 
@@ -26,7 +27,7 @@ class Tasks(TaskFinders):
         if not attempts:
             return 0
         async with self._scope.write() as session:
-            return await recording.record(session, attempts)
+            return await recording.record(session, Flush(attempts))
 
     async def insert(self, tenant_id: str, new: NewTask) -> Task:
         """Add an attempt to a run, or return the one that was added before."""

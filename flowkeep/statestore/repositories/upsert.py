@@ -1,4 +1,4 @@
-"""The statements that write attempts.
+"""The statements of a flush that lock runs, start them and write attempts.
 
 A batch travels as one JSON parameter: adapting thirty arrays per flush would cost more than the
 rows themselves. Counters of runs follow in the same statement; because every writer of a run's
@@ -14,7 +14,7 @@ LOCK_RUNS = """
 SELECT t.n, t.has_segment, u.id, u.tenant_id, u.status
 FROM (
     SELECT r.n, COALESCE(s.run_id, r.run_id) AS run_id, s.run_id IS NOT NULL AS has_segment
-    FROM jsonb_to_recordset(CAST(:refs AS jsonb))
+    FROM jsonb_to_recordset(CAST(%s AS jsonb))
          AS r(n int, namespace text, temporal_run_id text, run_id uuid)
     LEFT JOIN LATERAL (
         SELECT g.run_id FROM {schema}.run_segment AS g
@@ -27,9 +27,24 @@ CROSS JOIN LATERAL (
 ) AS u
 """
 # The same, letting this transaction's commit return early, without a statement of its own.
-LOCK_RUNS_BEHIND = LOCK_RUNS.replace(
-    "SELECT t.n,", "SELECT set_config('synchronous_commit', 'off', true), t.n,"
+BEHIND = ", set_config('synchronous_commit', 'off', true)"
+LOCK_RUNS_BEHIND = LOCK_RUNS.replace(", u.status\n", f", u.status{BEHIND}\n")
+
+# Runs that are locked and pending: a record of them proves that Temporal accepted them.
+START_RUNS = """
+WITH started AS (
+    UPDATE {schema}.run AS u
+    SET status = 'running', started_at = COALESCE(r.started_at, now()), source = r.source,
+        revision = u.revision + 1, updated_at = now()
+    FROM jsonb_to_recordset(CAST(%s AS jsonb))
+         AS r(id uuid, started_at timestamptz, source smallint, told jsonb)
+    WHERE u.id = r.id AND u.id = ANY(CAST(%s AS uuid[])) AND u.status = 'pending'
+    RETURNING u.id, u.tenant_id, u.revision, r.told
 )
+INSERT INTO {schema}.run_event (run_id, tenant_id, kind, payload, revision, at)
+SELECT id, tenant_id, 'started', told, revision, now() FROM started
+RETURNING run_id
+"""
 
 _COLUMNS = {
     "run_id": "uuid",
@@ -95,7 +110,7 @@ _DONE = "(status NOT IN ('pending', 'running', 'waiting') AND next_retry_at IS N
 
 UPSERT = f"""
 WITH rec AS MATERIALIZED (
-    SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+    SELECT * FROM jsonb_to_recordset(CAST(%s AS jsonb))
     AS r({", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())})
 ),
 before AS (
@@ -140,7 +155,7 @@ counted AS (
         tasks_finished = u.tasks_finished + d.finished
     FROM (SELECT run_id, sum(exceptions) AS exceptions, sum(total) AS total,
                  sum(finished) AS finished FROM tasks GROUP BY run_id) AS d
-    WHERE u.id = d.run_id AND u.id = ANY(CAST(:runs AS uuid[]))
+    WHERE u.id = d.run_id AND u.id = ANY(CAST(%s AS uuid[]))
       AND (d.exceptions, d.total, d.finished) <> (0, 0, 0)
 )
 SELECT count(*) FROM written
