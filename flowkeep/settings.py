@@ -79,8 +79,9 @@ class WorkerSettings(_Group):
 class RecorderSettings(_Group):
     """How attempts are written to the ledger."""
 
-    flush_interval_seconds: float = Field(default=0.05, gt=0)
-    """Longest a record that nobody waits for stays in memory."""
+    flush_interval_seconds: float = Field(default=0.2, gt=0)
+    """Longest a record that nobody waits for stays in memory while the ledger answers; a quarter
+    of it in which no other comes is enough."""
     flush_rows: int = Field(default=500, ge=1)
     """Rows that trigger a flush before the interval ends."""
     queue_rows: int = Field(default=20_000, ge=1)

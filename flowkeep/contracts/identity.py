@@ -1,7 +1,7 @@
 """Who a run is: the identity in the header, and the id of runs that came without one."""
 
 import hashlib
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -52,7 +52,7 @@ class Identity:
 
     def to_header(self) -> dict[str, Any]:
         """Return the plain JSON object that travels."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
     @classmethod
     def from_header(cls, value: dict[str, Any]) -> "Identity":

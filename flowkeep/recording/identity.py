@@ -7,10 +7,10 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import temporalio.api.common.v1
+import orjson
 from temporalio import activity, workflow
+from temporalio.api.common.v1 import Payload
 from temporalio.common import RetryPolicy
-from temporalio.converter import PayloadConverter
 
 from flowkeep.contracts.identity import (
     HEADER,
@@ -21,9 +21,9 @@ from flowkeep.contracts.identity import (
 )
 from flowkeep.contracts.status import RunKind
 
-Headers = Mapping[str, temporalio.api.common.v1.Payload]
+Headers = Mapping[str, Payload]
 
-_converter = PayloadConverter.default
+_ENCODING = b"json/plain"
 
 
 def read_header(headers: Headers) -> dict[str, Any] | None:
@@ -31,21 +31,22 @@ def read_header(headers: Headers) -> dict[str, Any] | None:
     payload = headers.get(HEADER)
     if payload is None:
         return None
+    if payload.metadata.get("encoding") != _ENCODING:
+        return None
     try:
-        value = _converter.from_payload(payload)
-    except Exception:  # noqa: BLE001 - a foreign header of the same name is not ours to judge
+        value = orjson.loads(payload.data)
+    except orjson.JSONDecodeError:  # a foreign header of the same name is not ours to judge
         return None
     return value if isinstance(value, dict) else None
 
 
-def header_payload(identity: Identity, **extra: Any) -> temporalio.api.common.v1.Payload:
+def header_payload(identity: Identity, **extra: Any) -> Payload:
     """Encode an identity as plain JSON, whatever converter the client uses."""
-    return _converter.to_payload({**identity.to_header(), **extra})
+    data = orjson.dumps({**identity.to_header(), **extra})
+    return Payload(metadata={"encoding": _ENCODING}, data=data)
 
 
-def with_header(
-    headers: Headers, payload: temporalio.api.common.v1.Payload
-) -> dict[str, temporalio.api.common.v1.Payload]:
+def with_header(headers: Headers, payload: Payload) -> dict[str, Payload]:
     """Return the headers with ours added."""
     return {**headers, HEADER: payload}
 

@@ -24,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 _BACKOFF_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
 _DRAIN_SECONDS = 10.0
+_LOOKS = 4
+"""How often within the flush interval it is seen whether records still come."""
+
 _GROUPS = 4
 """A flush takes up to this many times the rows that trigger one."""
 
@@ -234,10 +237,7 @@ class Recorder:
         failures = 0
         while self._queue or not self._closing:
             await self._wake.wait()
-            if not self._urgent.is_set():
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._settings.flush_interval_seconds):
-                        await self._urgent.wait()
+            await self._form_group()
             failures = await self._flush_group(failures)
             # Under load the next group has formed meanwhile; it waits for more, or for its time.
             if not self._queue:
@@ -247,6 +247,21 @@ class Recorder:
             if self._closing:
                 self._wake.set()
                 self._urgent.set()
+
+    async def _form_group(self) -> None:
+        """Wait for more records, until nothing comes, the interval ends or somebody waits.
+
+        A flush costs both processes far more than one record more in it.
+        """
+        known = 0
+        for _ in range(_LOOKS):
+            count = len(self._queue)
+            if self._urgent.is_set() or count == known:
+                return
+            known = count
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.flush_interval_seconds / _LOOKS):
+                    await self._urgent.wait()
 
     async def _flush_group(self, failures: int) -> int:
         """Write the next group; returns how often in a row the ledger was away."""
