@@ -21,6 +21,7 @@ from flowkeep.recording.current import (
 )
 from flowkeep.recording.failures import as_application_error
 from flowkeep.recording.identity import activity_run_ref, read_header, read_policy
+from flowkeep.recording.large_payloads.targets import Storing, storing
 
 
 class ActivityInbound(ActivityInboundInterceptor):
@@ -55,6 +56,8 @@ class ActivityInbound(ActivityInboundInterceptor):
         report = AttemptReport(
             self._host, input.args, info, run, header.get("task_key"), ours=scope is not None
         )
+        # For the result, which the SDK encodes later in this task, so it is not reset.
+        storing.set(Storing(identity.tenant_id))
         token = current_run.set(run)
         try:
             if scope is None:

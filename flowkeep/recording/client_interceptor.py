@@ -8,6 +8,7 @@ from temporalio import client
 
 from flowkeep.contracts.identity import HEADER, Identity
 from flowkeep.recording.identity import header_payload, read_header, with_header
+from flowkeep.recording.large_payloads.targets import Storing, storing, storing_for
 
 
 class ClientOutbound(client.OutboundInterceptor):
@@ -25,7 +26,8 @@ class ClientOutbound(client.OutboundInterceptor):
         identity = _chosen(input.memo, input.workflow)
         input.headers = with_header(input.headers, header_payload(identity))
         input.memo = {**(input.memo or {}), HEADER: identity.to_header()}
-        return await super().start_workflow(input)
+        with storing_for(Storing(identity.tenant_id)):
+            return await super().start_workflow(input)
 
     async def start_update_with_start_workflow(
         self, input: client.StartWorkflowUpdateWithStartInput
@@ -35,12 +37,14 @@ class ClientOutbound(client.OutboundInterceptor):
         identity = _chosen(start.memo, start.workflow)
         start.headers = with_header(start.headers, header_payload(identity))
         start.memo = {**(start.memo or {}), HEADER: identity.to_header()}
-        return await super().start_update_with_start_workflow(input)
+        with storing_for(Storing(identity.tenant_id)):
+            return await super().start_update_with_start_workflow(input)
 
     async def create_schedule(self, input: client.CreateScheduleInput) -> client.ScheduleHandle:
         """Add identity without a run id to a schedule: each firing derives its own."""
         _identify(input.schedule)
-        return await super().create_schedule(input)
+        with storing_for(Storing(_tenant(input.schedule), input.id)):
+            return await super().create_schedule(input)
 
     async def update_schedule(self, input: client.UpdateScheduleInput) -> None:
         """Add identity to a schedule whose action was replaced, or starts another type now."""
@@ -52,10 +56,12 @@ class ClientOutbound(client.OutboundInterceptor):
                 changed = await changed
             if changed is not None:
                 _identify(changed.schedule)
+                storing.set(Storing(_tenant(changed.schedule), input.id))
             return changed
 
         input.updater = update
-        await super().update_schedule(input)
+        with storing_for(Storing(schedule_id=input.id)):
+            await super().update_schedule(input)
 
 
 def _chosen(memo: Any, workflow_type: str) -> Identity:
@@ -81,6 +87,14 @@ def _identify(schedule: client.Schedule) -> None:
         identity = identity.evolve(origin_type=name)
     action.headers = with_header(action.headers or {}, header_payload(identity))
     action.memo = {**(action.memo or {}), HEADER: identity.to_header()}
+
+
+def _tenant(schedule: client.Schedule) -> str | None:
+    action = schedule.action
+    if not isinstance(action, client.ScheduleActionStartWorkflow):
+        return None
+    known = read_header(action.headers or {})
+    return Identity.from_header(known).tenant_id if known is not None else None
 
 
 def _scheduled(action: client.ScheduleActionStartWorkflow) -> Identity:

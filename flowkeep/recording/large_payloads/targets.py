@@ -1,6 +1,7 @@
 """Who a payload is stored for: the SDK's targets, with what a reference in the history means."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -43,6 +44,16 @@ class Storing:
 
 
 storing: ContextVar[Storing] = ContextVar("flowkeep_storing", default=Storing())  # noqa: B039
+
+
+@contextmanager
+def storing_for(what: Storing) -> Iterator[None]:
+    """Say what is known of the values that are handed to the SDK inside."""
+    token = storing.set(what)
+    try:
+        yield
+    finally:
+        storing.reset(token)
 
 
 @dataclass(frozen=True, kw_only=True)
