@@ -124,12 +124,12 @@ class Plugin(SimplePlugin):
         """
         self._check_order(worker)
         await self._check_ledger()
+        await self._converters.learn_limit(worker.client)
         if self._workers == 0:
             self._recorder = Recorder(
                 self.store.system, self.settings.recorder, Meter(worker.client)
             )
             self._recorder.start()
-            await self._converters.learn_limit(worker.client)
         self._workers += 1
         try:
             async with noted_queue(self.store, worker):
