@@ -137,3 +137,32 @@ class Wide:
             )
         )
         return len(done)
+
+
+@workflow.defn
+class Waits:
+    """Executes one activity, then waits until somebody ends it."""
+
+    def __init__(self) -> None:
+        self._done = False
+
+    @workflow.run
+    async def run(self, config: dict[str, str] | None = None) -> str:
+        said = await workflow.execute_activity(
+            greet, "you", start_to_close_timeout=timedelta(seconds=10)
+        )
+        await workflow.wait_condition(lambda: self._done)
+        return said
+
+    @workflow.signal
+    def finish(self) -> None:
+        self._done = True
+
+
+@workflow.defn
+class Broken:
+    """Has a bug; Temporal tries its task again and again."""
+
+    @workflow.run
+    async def run(self) -> str:
+        raise RuntimeError("no such column: canary; password=canary-pw")
