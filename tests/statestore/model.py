@@ -44,6 +44,8 @@ class Row:
     error: str | None = None
     retry: bool = False
     input: Any = None
+    scheduled: datetime | None = None
+    """When Temporal scheduled it; None where nobody said."""
 
     @property
     def strength(self) -> tuple[int, int, datetime]:
@@ -52,6 +54,15 @@ class Row:
     @property
     def done(self) -> bool:
         return self.status not in OPEN_TASK and not self.retry
+
+
+@dataclass(frozen=True)
+class End:
+    """How an execution ended."""
+
+    status: str
+    source: int
+    at: datetime
 
 
 @dataclass
@@ -68,7 +79,9 @@ class Ledger:
     wait: dict[str, int] | None = None
     goal: str | None = None
     outputs: Any = None
-    segments: set[str] = field(default_factory=set)
+    finished: datetime | None = None
+    """When it ended, if a report says so."""
+    segments: dict[str, End | None] = field(default_factory=dict)
     rows: dict[Key, Row] = field(default_factory=dict)
     _clock: datetime = datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -96,7 +109,7 @@ class Ledger:
 
     def mark_running(self, execution: str) -> None:
         self._must_exist()
-        self.segments.add(execution)
+        self.segments.setdefault(execution)
         if self.status == "pending":
             self._change(status="running")
 
@@ -162,20 +175,46 @@ class Ledger:
             self._check(status)
             self._close(status, Source.CLIENT, outputs)
 
-    def record_outcome(self, status: str, source: int, outputs: Any) -> None:
+    def record_outcome(self, status: str, source: int, outputs: Any, at: datetime) -> None:
         self._must_exist()
-        self._settle(status, source, outputs)
+        self._settle(End(status, source, at), outputs)
 
     def close_segment(
-        self, execution: str, status: str, source: int, outputs: Any, tentative: bool
+        self,
+        execution: str,
+        status: str,
+        source: int,
+        outputs: Any,
+        tentative: bool,
+        at: datetime,
+        reset: bool = False,
     ) -> None:
         self._adopt(execution)
-        later = self.executions[self.executions.index(execution) + 1 :]
-        if tentative or self.segments & set(later):
-            return
         if self.status == "pending":
             self._change(status="running")
-        self._settle(status, source, outputs)
+        end, known = End(status, source, at), self.segments[execution]
+        if source == Source.WORKFLOW and self._last_scheduled(execution) > at:
+            return
+        again = known is not None and known.source == source == Source.WORKFLOW and known.at < at
+        news = known is None or known.source < source or again
+        if news:
+            self.segments[execution] = end
+        if self._has_successor(execution):
+            return
+        if tentative or status == "running":
+            if again and not self.open and self.source <= source:
+                self._reopen(source)
+            return
+        if not news:
+            assert known is not None
+            repeats = known.source == source and not self.open
+            if known.status != status or repeats or (known.source == source and known.at > at):
+                return
+        if known is None and not self.open:
+            others = len(self.segments) > 1
+            if reset or (others and self.source >= source):
+                self._reopen(source)
+        self._settle(end, outputs, again=again)
 
     # What happens to tasks
 
@@ -186,10 +225,15 @@ class Ledger:
                 best[key] = row
         if not best:
             return
-        for execution in {key[0] for key in best}:
-            self._adopt(execution)
+        # Executions of one flush are made known together.
+        executions = [name for name in self.executions if name in {key[0] for key in best}]
+        opened = [name for name in executions if self._open_segment(name)]
         if self.status == "pending":
             self._change(status="running")
+        for name in opened:
+            self._go_on(name)
+        for execution in executions:
+            self._go_on_after(execution, best)
         for key, row in best.items():
             kept = self._cut(row, row.at)
             if key not in self.rows or kept.strength > self.rows[key].strength:
@@ -244,9 +288,44 @@ class Ledger:
             raise Refused("NotFound")
 
     def _adopt(self, execution: str) -> None:
+        if self._open_segment(execution):
+            self._go_on(execution)
+
+    def _open_segment(self, execution: str) -> bool:
+        """Make an execution known; returns whether it is new and not the run's first."""
         if self.status is None:
             self.status, self.source = "running", Source.WORKER
-        self.segments.add(execution)
+        later = bool(self.segments)
+        new = execution not in self.segments
+        self.segments.setdefault(execution)
+        return new and later
+
+    def _go_on(self, execution: str) -> None:
+        """A new execution of a run that ended: the run goes on."""
+        if not self.open and not self._has_successor(execution):
+            self._reopen(Source.WORKER)
+
+    def _go_on_after(self, execution: str, best: dict[Key, Row]) -> None:
+        """Attempts that began after an end the workflow reported: the server refused that end."""
+        end = self.segments[execution]
+        shown = [row.scheduled for key, row in best.items() if _shows(execution, key, row)]
+        if self.open or end is None or not shown or end.source != Source.WORKFLOW:
+            return
+        refuted = max(shown) > end.at  # type: ignore[type-var,operator]
+        if refuted and self.source <= Source.WORKFLOW and not self._has_successor(execution):
+            self._reopen(Source.WORKER)
+            self.segments[execution] = None
+
+    def _reopen(self, source: int) -> None:
+        self._change(status="running", source=source, outputs=None, finished=None)
+
+    def _has_successor(self, execution: str) -> bool:
+        later = self.executions[self.executions.index(execution) + 1 :]
+        return any(name in self.segments for name in later)
+
+    def _last_scheduled(self, execution: str) -> datetime:
+        shown = [row.scheduled for key, row in self.rows.items() if _shows(execution, key, row)]
+        return max((at for at in shown if at), default=datetime.min.replace(tzinfo=UTC))
 
     def _check(self, target: str) -> None:
         if not self.open:
@@ -261,20 +340,34 @@ class Ledger:
             setattr(self, name, value)
         self.revision += 1
 
-    def _settle(self, status: str, source: int, outputs: Any) -> None:
+    def _settle(self, end: End, outputs: Any, *, again: bool = False) -> None:
+        same = self.status == end.status
         if self.open:
-            self._close(status, source, outputs)
-        elif self.status == status:
-            self._fill(outputs)
-        elif source > self.source and status != "unknown":
-            self._change(status=status, source=source, outputs=outputs)
+            self._close(end.status, end.source, outputs, end.at)
+        elif end.source < self.source or (end.source == self.source and not again):
+            if same:
+                self._fill(outputs)
+        elif same and end.source > self.source:
+            known = self.outputs if outputs is None else outputs
+            self._change(source=end.source, finished=end.at, outputs=known)
+        elif end.status != "unknown":
+            wanted = {
+                "status": end.status,
+                "source": end.source,
+                "outputs": outputs,
+                "finished": end.at,
+            }
+            if any(getattr(self, name) != value for name, value in wanted.items()):
+                self._change(**wanted)
 
     def _fill(self, outputs: Any) -> None:
         if outputs is not None and self.outputs is None:
             self._change(outputs=outputs)
 
-    def _close(self, status: str, source: int, outputs: Any) -> None:
-        self._change(status=status, source=source, outputs=outputs, wait=None)
+    def _close(
+        self, status: str, source: int, outputs: Any, finished: datetime | None = None
+    ) -> None:
+        self._change(status=status, source=source, outputs=outputs, wait=None, finished=finished)
         now = self._now()
         self.rows = {key: self._cut(row, now) for key, row in self.rows.items()}
 
@@ -291,3 +384,9 @@ class Ledger:
     def _now(self) -> datetime:
         self._clock += timedelta(seconds=1)
         return self._clock
+
+
+def _shows(execution: str, key: Key, row: Row) -> bool:
+    """Tell whether an attempt is a worker's first of a task of an execution."""
+    first = key[0] == execution and key[2] == 1
+    return first and row.source == Source.WORKER and row.scheduled is not None

@@ -6,6 +6,7 @@ MODEL_EXAMPLES sets how many sequences are tried; the short form is the same eve
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,13 +19,14 @@ from flowkeep.contracts import (
     NewRun,
     NewTask,
     RunStatus,
+    SegmentKind,
     Source,
     TaskKey,
     TaskStatus,
 )
 from flowkeep.errors import FlowkeepError
 from flowkeep.statestore import Store
-from tests.statestore.model import OPEN_TASK, Key, Ledger, Refused, Row
+from tests.statestore.model import OPEN_TASK, End, Key, Ledger, Refused, Row
 from tests.statestore.records import TENANT, at, attempt, close_of, new_run, ref_of
 
 LONG = "MODEL_EXAMPLES" in os.environ
@@ -50,6 +52,7 @@ keys = st.tuples(executions, st.sampled_from(["x", "y"]), st.integers(1, 3))
 behind = st.sampled_from([0, 0, 0, 1, -1])
 outcomes = st.sampled_from([*ENDED, "unknown"])
 goals = st.sampled_from(["one", "two"])
+times = st.integers(6, 9).map(at)
 
 
 @st.composite
@@ -64,6 +67,7 @@ def rows(draw: st.DrawFn) -> tuple[Key, Row]:
         output=draw(st.integers(1, 2)) if status == "succeeded" else None,
         error=ERRORS.get(status),
         retry=status in ("failed", "timed_out") and key[2] < 3,
+        scheduled=at(draw(st.sampled_from([0, 0, 0, 7]))),
     )
 
 
@@ -90,14 +94,16 @@ OPERATIONS = st.one_of(
     op("update_with_revision", goal=goals, behind=behind),
     op("finish", outputs=values),
     op("fail", status=st.sampled_from(["failed", "timed_out", "cancelled"])),
-    op("record_outcome", status=outcomes, source=sources, outputs=values),
+    op("record_outcome", status=outcomes, source=sources, outputs=values, at=times),
     op(
         "close_segment",
         execution=executions,
-        status=st.sampled_from(ENDED),
+        status=st.sampled_from([*ENDED, "running"]),
         source=sources,
         outputs=values,
         tentative=st.booleans(),
+        at=times,
+        reset=st.booleans(),
     ),
     op("record", batch=batches),
     op("record", batch=batches),
@@ -154,23 +160,31 @@ class Subject:
         stale = run.evolve(goal=goal, revision=run.revision - behind)
         await self.store.runs.update_with_revision(TENANT, stale)
 
-    async def record_outcome(self, status: str, source: Source, outputs: Any) -> None:
+    async def record_outcome(self, status: str, source: Source, outputs: Any, at: datetime) -> None:
         await self.store.runs.record_outcome(
-            TENANT, self.run_id, RunStatus(status), source=source, closed_at=at(9), outputs=outputs
+            TENANT, self.run_id, RunStatus(status), source=source, closed_at=at, outputs=outputs
         )
 
     async def close_segment(
-        self, execution: str, status: str, source: Source, outputs: Any, tentative: bool
+        self,
+        execution: str,
+        status: str,
+        source: Source,
+        outputs: Any,
+        tentative: bool,
+        at: datetime,
+        reset: bool,
     ) -> None:
-        await self.store.system.close_segment(
-            close_of(
-                self.refs[execution],
-                RunStatus(status),
-                source=source,
-                outputs=outputs,
-                tentative=tentative,
-            )
+        close = close_of(
+            self.refs[execution],
+            RunStatus(status),
+            source=source,
+            outputs=outputs,
+            tentative=tentative,
+            closed_at=at,
+            kind=SegmentKind.RESET if reset else SegmentKind.START,
         )
+        await self.store.system.close_segment(close)
 
     async def record(self, batch: list[tuple[Key, Row]]) -> None:
         await self.store.tasks.upsert_attempts(
@@ -205,6 +219,7 @@ class Subject:
                 error=t.error.code if t.error else None,
                 retry=t.next_retry_at is not None,
                 input=t.input,
+                scheduled=t.scheduled_at if t.temporal_run_id in self.names else None,
             )
             for t in found
         }
@@ -223,6 +238,7 @@ def attempt_of(ref: Any, key: Key, row: Row) -> Attempt:
         output=row.output,
         error=error or None,
         next_retry_at=at(60) if row.retry else None,
+        scheduled_at=row.scheduled,
         finished_at=None if row.status in OPEN_TASK else row.at,
     )
 
@@ -242,6 +258,12 @@ async def check(subject: Subject, model: Ledger) -> None:
         model.goal,
     )
     assert run.outputs == model.outputs
+    assert model.finished in (None, run.finished_at)
+    segments = await subject.store.runs.list_segments(TENANT, run.id)
+    assert {
+        subject.names[s.temporal_run_id]: s.closed_at and End(s.status, s.source, s.closed_at)
+        for s in segments
+    } == model.segments
     found = await subject.rows()
     # The model's own clock is ahead of all reports, as the ledger's is.
     now = {key: row.at for key, row in model.rows.items() if row.at > at(9)}

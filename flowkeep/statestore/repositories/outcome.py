@@ -26,6 +26,9 @@ RUN_CLOSED = ErrorInfo(
 """Error of attempts that were open when their run ended."""
 
 
+_CONTENT = {"outputs", "error", "failure_reason"}
+
+
 class Outcome:
     """How a run ended, ready to be written.
 
@@ -83,6 +86,17 @@ class Outcome:
             if value is not None and row[name] is None:
                 filled[name] = value
         return filled
+
+
+    def known_beside(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the columns that are known here and differ from a row of the same status."""
+        values = self.columns()
+        if self.closed_at is None:
+            del values["finished_at"]
+        unknown = {name for name in ("error", "failure_reason") if values[name] is None}
+        if self.outputs is None:
+            unknown |= {"outputs", "outputs_hash"}
+        return {n: v for n, v in values.items() if n not in unknown and row[n] != v}
 
 
 async def settle(
@@ -187,20 +201,14 @@ async def fill(
         row: The run as locked.
         outcome: How it ended; of the same status.
         actor: Who says so.
-        confirmed: Whether a stronger source says so, whose time of the end counts.
+        confirmed: Whether a stronger source says so: then all counts that it knows.
     """
-    values = outcome.missing_from(row)
-    told: dict[str, Any] = {}
-    if values:
-        told["filled"] = sorted(name for name in values if not name.endswith("_hash"))
-    if confirmed:
-        values |= {
-            "source": int(outcome.source),
-            "finished_at": outcome.closed_at or row["finished_at"],
-        }
-        told["source"] = outcome.source.name.lower()
+    values = outcome.known_beside(row) if confirmed else outcome.missing_from(row)
     if not values:
         return row
+    told: dict[str, Any] = {"filled": sorted(name for name in values if name in _CONTENT)}
+    if confirmed:
+        told["source"] = outcome.source.name.lower()
     await payloads.keep(session, [(row["tenant_id"], row["id"], outcome.outputs)])
     stored, _ = await change(session, row, values, EventKind.RECONCILED, told, actor=actor)
     return stored
