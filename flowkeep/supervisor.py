@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
@@ -35,6 +36,7 @@ _TRY_AGAIN = 75
 
 _AWAY_SECONDS = 2.0
 _POLL_SECONDS = 0.5
+_LONGEST_PAUSE = 30.0
 
 
 def share_pools(settings: Settings, processes: int) -> Settings:
@@ -62,7 +64,12 @@ def share_pools(settings: Settings, processes: int) -> Settings:
 
 
 def supervise(
-    work: Work, *, args: tuple[Any, ...] = (), processes: int = 1, grace_seconds: float = 40.0
+    work: Work,
+    *,
+    args: tuple[Any, ...] = (),
+    processes: int = 1,
+    grace_seconds: float = 40.0,
+    beside: "Companion | None" = None,
 ) -> None:
     """Run a coroutine function in one or several processes until SIGTERM or SIGINT.
 
@@ -74,13 +81,21 @@ def supervise(
         args: Its arguments; they are pickled for spawned processes.
         processes: How many.
         grace_seconds: How long children may drain before they are killed.
+        beside: One more process, of another kind, for as long.
 
     Raises:
         ConfigurationError: If a process ends again and again before it gets to work.
     """
-    if processes == 1:
-        uvloop.run(work(*args))
-        return
+    with beside or nullcontext():
+        if processes == 1:
+            uvloop.run(work(*args))
+        else:
+            _supervise_children(work, args, processes, grace_seconds)
+
+
+def _supervise_children(
+    work: Work, args: tuple[Any, ...], processes: int, grace_seconds: float
+) -> None:
     stop = _StopSignal()
     children = [_Child(index, work, args) for index in range(processes)]
     try:
@@ -96,6 +111,74 @@ def supervise(
         _stop_all(children, grace_seconds)
 
 
+class Companion:
+    """A spawned process beside the workers, started again whenever it ends.
+
+    Whatever becomes of it, the workers go on: a thread looks after it, and tries again after a
+    pause that grows.
+
+    Args:
+        work: An importable coroutine function that ends by itself at SIGTERM.
+        args: Its arguments; they are pickled.
+        name: Name of the process.
+        delay_seconds: How long the workers have the machine for themselves.
+        grace_seconds: How long it may take to end before it is killed.
+    """
+
+    def __init__(
+        self,
+        work: Work,
+        args: tuple[Any, ...] = (),
+        *,
+        name: str,
+        delay_seconds: float = 1.0,
+        grace_seconds: float = 10.0,
+    ) -> None:
+        self._work = work
+        self._args = args
+        self._name = name
+        self._delay = delay_seconds
+        self._grace = grace_seconds
+        self._process: SpawnProcess | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._look_after, name=name, daemon=True)
+
+    def __enter__(self) -> Self:
+        """Begin to look after the process."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the process."""
+        self._stop.set()
+        if self._process is not None and self._process.is_alive():
+            self._process.terminate()
+        self._thread.join()
+
+    def _look_after(self) -> None:
+        pause = _AWAY_SECONDS
+        ended = self._stop.wait(self._delay)
+        while not ended:
+            started = time.monotonic()
+            self._process = process = _spawn(self._work, self._args, self._name)
+            logger.info("%s started, pid %d", self._name, process.pid)
+            while process.is_alive() and not self._stop.is_set():
+                process.join(_POLL_SECONDS)
+            if self._stop.is_set():
+                _end([process], self._grace)
+                return
+            lived = time.monotonic() - started
+            pause = _AWAY_SECONDS if lived > _QUICK_SECONDS else min(2 * pause, _LONGEST_PAUSE)
+            logger.error(
+                "%s (pid %d) ended with exit code %s and is started again in %.0f s",
+                self._name,
+                process.pid,
+                process.exitcode,
+                pause,
+            )
+            ended = self._stop.wait(pause)
+
+
 @dataclass
 class _Child:
     index: int
@@ -106,11 +189,8 @@ class _Child:
     process: SpawnProcess = field(init=False)
 
     def start(self) -> None:
-        self.process = multiprocessing.get_context("spawn").Process(
-            target=_run_child, args=(self.work, self.args), name=f"flowkeep-worker-{self.index}"
-        )
         self.started_at = time.monotonic()
-        self.process.start()
+        self.process = _spawn(self.work, self.args, f"flowkeep-worker-{self.index}")
         logger.info("worker process %d started, pid %d", self.index, self.process.pid)
 
     def revive(self) -> None:
@@ -158,17 +238,31 @@ class _StopSignal:
 
 
 def _stop_all(children: list[_Child], grace_seconds: float) -> None:
-    started = [child.process for child in children if hasattr(child, "process")]
-    for process in started:
+    _end([child.process for child in children if hasattr(child, "process")], grace_seconds)
+
+
+def _end(processes: list[SpawnProcess], grace_seconds: float) -> None:
+    """Ask processes to end, and kill those that do not."""
+    for process in processes:
         if process.is_alive():
             process.terminate()
     deadline = time.monotonic() + grace_seconds
-    for process in started:
+    for process in processes:
         process.join(max(0.0, deadline - time.monotonic()))
         if process.is_alive():
-            logger.warning("worker process %d did not stop in time and is killed", process.pid)
+            logger.warning(
+                "%s (pid %d) did not stop in time and is killed", process.name, process.pid
+            )
             process.kill()
             process.join()
+
+
+def _spawn(work: Work, args: tuple[Any, ...], name: str) -> SpawnProcess:
+    process = multiprocessing.get_context("spawn").Process(
+        target=_run_child, args=(work, args), name=name
+    )
+    process.start()
+    return process
 
 
 def _run_child(work: Work, args: tuple[Any, ...]) -> None:

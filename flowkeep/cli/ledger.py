@@ -8,6 +8,10 @@ from flowkeep.cli.lazy import LazyGroup
 @click.group(
     cls=LazyGroup,
     lazy={
+        "reconcile": (
+            "flowkeep.cli.ledger_reconcile:reconcile",
+            "Find out what nobody reported, and put it right.",
+        ),
         "verify": (
             "flowkeep.cli.ledger_verify:verify",
             "Compare the ledger with Temporal both ways and print every difference.",

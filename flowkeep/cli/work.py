@@ -13,7 +13,7 @@ from flowkeep.cli.load import Loaded, WorkflowClass, load_targets
 from flowkeep.clients.workflow import WorkflowClient
 from flowkeep.errors import ConfigurationError, FlowkeepError
 from flowkeep.settings import Settings
-from flowkeep.supervisor import share_pools, supervise
+from flowkeep.supervisor import Companion, share_pools, supervise
 from flowkeep.worker import Worker
 
 _BUILT = ("workflow_classes", "workflow_activities")
@@ -35,7 +35,10 @@ def serve_workers(settings: Settings, targets: list[str], task_queue: str | None
     load_targets(targets)
     processes = settings.worker.processes
     shared = share_pools(settings, processes) if processes > 1 else settings
-    supervise(work, args=(shared, targets, task_queue), processes=processes)
+    beside = None
+    if settings.reconciler.enabled:
+        beside = Companion(reconcile, (settings, processes), name="flowkeep-reconciler")
+    supervise(work, args=(shared, targets, task_queue), processes=processes, beside=beside)
 
 
 async def work(settings: Settings, targets: list[str], task_queue: str | None) -> None:
@@ -55,6 +58,13 @@ async def work(settings: Settings, targets: list[str], task_queue: str | None) -
         # Nobody above tells it: the parent only sees the exit code.
         logging.getLogger(__name__).error("%s: %s", error.code, error)
         sys.exit(_CHILD_FAILED)
+
+
+async def reconcile(settings: Settings, port_offset: int) -> None:
+    """Run the process beside the workers; importable, to be spawned."""
+    from flowkeep.keeper import keep  # workers need none of it
+
+    await keep(settings, port_offset)
 
 
 def _process_name() -> str:

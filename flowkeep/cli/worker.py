@@ -18,6 +18,7 @@ def worker() -> None:
 @click.option(
     "--processes", type=click.IntRange(1), help="Worker processes. Else FLOWKEEP_WORKER_PROCESSES."
 )
+@click.option("--no-reconciler", is_flag=True, help="Run no process that keeps the ledger true.")
 @click.option("--log-format", type=click.Choice(["auto", "console", "json"]), help="Look of logs.")
 @click.option("--log-level", help="Least level that is logged. Else FLOWKEEP_LOG_LEVEL.")
 @common_options
@@ -27,6 +28,7 @@ def start(
     targets: tuple[str, ...],
     task_queue: str | None,
     processes: int | None,
+    no_reconciler: bool,
     log_format: str | None,
     log_level: str | None,
 ) -> None:
@@ -36,11 +38,15 @@ def start(
     WorkflowInterface, a list of them, or a function that takes the connected client and returns a
     Worker or a dict of its keywords; without OBJECT every workflow class that the module defines
     is served.
+
+    Beside the workers a process of its own starts requests that nobody starts and compares the
+    ledger with Temporal.
     """
     flags: dict[str, Any] = {
         **invocation.flags,
         "worker__task_queue": task_queue,
         "worker__processes": processes,
+        "reconciler__enabled": False if no_reconciler else None,
         "telemetry__log_format": log_format,
         "telemetry__log_level": log_level,
     }
