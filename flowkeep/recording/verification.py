@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from temporalio.client import Client
 
-from flowkeep.contracts.truth import Difference
+from flowkeep.contracts.truth import Difference, DifferenceKind
 from flowkeep.contracts.verification import VerificationCounts
 from flowkeep.errors import (
     ConfigurationError,
@@ -38,6 +38,8 @@ Key = tuple[object, ...]
 
 _MOST_WAITING = 2000
 """Suspects that wait for their second look; with more, looking goes on without haste."""
+_MENDS = 2
+"""An execution that the ledger did not know may show more once it does."""
 _MOST_REMEMBERED = 10_000
 """Differences that are remembered, so that none is told twice by two ways of looking."""
 
@@ -157,16 +159,25 @@ class Verification:
     async def _settle(self, doubt: _Doubt, repair: bool) -> list[Difference]:
         found = await self._look(doubt.suspect)
         lasting = {key: one for key, one in found.items() if key in doubt.keys}
-        if not lasting or not repair:
+        if not found or not repair:
             return list(lasting.values())
+        before, left = found, found
+        for _ in range(_MENDS):
+            await self._mend(doubt.suspect)
+            before, left = left, await self._look(doubt.suspect)
+            if not left:
+                break
+        stubborn = {key: one for key, one in left.items() if key in before}
+        told = {**stubborn, **lasting}
+        return [one.evolve(repaired=key not in left) for key, one in told.items()]
+
+    async def _mend(self, suspect: Suspect) -> None:
         try:
-            await doubt.suspect.mend()
+            await suspect.mend()
         except (TemporalUnavailable, LedgerUnavailable, ConfigurationError):
             raise
         except FlowkeepError as error:
             logger.warning("a difference was not repaired: %s", error)
-        left = await self._look(doubt.suspect)
-        return [one.evolve(repaired=key not in left) for key, one in lasting.items()]
 
     async def _look(self, suspect: Suspect) -> dict[Key, Difference]:
         if suspect.remote:
@@ -202,6 +213,8 @@ class Verification:
 
 def _key(one: Difference) -> Key:
     """Return what makes two differences the same one."""
+    if one.kind is DifferenceKind.COUNT_DIFFERS:  # of the run, whichever execution showed it
+        return one.kind, one.run_id
     return one.kind, one.workflow_id, one.temporal_run_id, one.activity_id, one.attempt, one.run_id
 
 
