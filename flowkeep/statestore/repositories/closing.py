@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 _LAG = timedelta(seconds=5)
 """How long after an end it is compared with Temporal: until then the rest of it is recorded."""
+_NOTHING: Mapping[str, Any] = {"expected_tasks": None, "error": None}
 _REFUTED = (
     REFUTED.replace("<run_id>", ":run_id")
     .replace("<closed_at>", ":closed_at")
@@ -213,16 +214,17 @@ async def _write(
 ) -> None:
     """Close an execution's row, or add what a stronger report did not know."""
     values: dict[str, Any] = {}
-    if close.expected_tasks is not None and (
-        news or (segment["expected_tasks"] is None and int(close.source) < segment["source"])
-    ):
+    weaker, same = int(close.source) < segment["source"], segment["status"] == close.status
+    if weaker and same and segment["expected_tasks"] is None and close.expected_tasks is not None:
         values["expected_tasks"] = close.expected_tasks
     if news:
         error = encoding.storable(close.error.model_dump(mode="json")) if close.error else None
-        same = segment["status"] == close.status and segment["source"] < int(close.source)
+        # Of one end, a stronger source may know less.
+        kept = segment if same and segment["source"] < int(close.source) else _NOTHING
         values |= {
             "status": close.status.value,
-            "error": segment["error"] if error is None and same else error,
+            "expected_tasks": _first(close.expected_tasks, kept["expected_tasks"]),
+            "error": _first(error, kept["error"]),
             "failure_reason": close.failure_reason,
             "closed_at": close.closed_at,
             "source": int(close.source),
@@ -232,6 +234,10 @@ async def _write(
     if values:
         values |= {"reconcile_at": func.now() + _LAG, "reconcile_tries": 0}
         await session.execute(update(run_segment).where(*_is(close.run)).values(values))
+
+
+def _first(value: Any, other: Any) -> Any:
+    return other if value is None else value
 
 
 async def _reopen_segment(session: Session, ref: RunRef) -> None:
