@@ -74,14 +74,12 @@ class ActivityInbound(ActivityInboundInterceptor):
             raise as_application_error(error) from error
 
     async def _recorded(self, input: ExecuteActivityInput, report: AttemptReport) -> Any:
-        timer = report.schedule_start_row()
+        report.begin()
         try:
             result = await self._execute(input)
         except BaseException as error:
-            timer.cancel()
             await report.failed(error)
             raise
-        timer.cancel()
         await report.succeeded(result)
         return result
 

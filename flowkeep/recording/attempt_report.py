@@ -1,7 +1,8 @@
 """One attempt on its way into the ledger."""
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,9 @@ from flowkeep.contracts.tasks import Attempt
 from flowkeep.recording.capture import Payloads, capture, capture_arguments, error_info
 from flowkeep.recording.current import CurrentRun, RecordingHost, reported_success
 from flowkeep.recording.group_writer import Entry
+
+_LATE_SECONDS = 0.25
+"""How long after its deadline an attempt that still runs is told to have timed out."""
 
 
 class AttemptReport:
@@ -51,26 +55,54 @@ class AttemptReport:
         self._shown: Entry | None = None
         self._key = task_key or info.activity_id
         self._deadline = _deadline(info)
-
-    def schedule_start_row(self) -> asyncio.TimerHandle:
-        """Show the attempt while it runs, if it runs long enough to be worth a row."""
-        return asyncio.get_running_loop().call_later(
-            self._host.recorder_settings.start_row_after_seconds, self._show_running
+        self._begun = time.monotonic()
+        self._limit = (
+            None if self._deadline is None else (self._deadline - info.started_time).total_seconds()
         )
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        """Show the attempt while it runs, if it runs long enough to be worth a row."""
+        self._call_after(self._host.recorder_settings.start_row_after_seconds, self._show_running)
+
+    def _call_after(self, seconds: float, what: Callable[[], None]) -> None:
+        self._timer = asyncio.get_running_loop().call_later(seconds, what)
 
     def _show_running(self) -> None:
         recorder = self._host.recorder
+        if recorder is None:
+            return
+        if self._overdue:
+            self._show_timed_out()
+            return
+        self._shown = recorder.offer(self._attempt(TaskStatus.RUNNING))
+        if self._limit is not None:
+            left = self._limit - (time.monotonic() - self._begun)
+            self._call_after(left + _LATE_SECONDS, self._show_timed_out)
+
+    def _show_timed_out(self) -> None:
+        """Tell at once what the server does now, though the code still runs."""
+        recorder = self._host.recorder
         if recorder is not None:
-            self._shown = recorder.offer(self._attempt(TaskStatus.RUNNING))
+            self._overtake()
+            recorder.report(self._timed_out())
+
+    @property
+    def _overdue(self) -> bool:
+        """Whether the server has given this attempt up; measured without the wall clock."""
+        return self._limit is not None and time.monotonic() - self._begun > self._limit
 
     async def succeeded(self, result: Any) -> None:
         """Record a success; nobody waits for the flush unless `strict` is set."""
+        self._overtake()
+        if self._overdue:
+            await self._record(self._timed_out(), wait=True)
+            return
         output = capture(result, self._payloads, self._most_bytes)
         attempt = self._attempt(TaskStatus.SUCCEEDED, output=output, finished=_now())
         recorder = self._host.recorder
         if recorder is None:
             return
-        self._overtake()
         if recorder.waits_for_all or recorder.offer(attempt) is None:
             await self._record(attempt, wait=False)
         reported_success.set(self)
@@ -83,16 +115,32 @@ class AttemptReport:
 
     async def failed(self, error: BaseException) -> None:
         """Record anything but a success, and wait for it."""
+        self._overtake()
         if isinstance(error, activity._CompleteAsyncError):  # noqa: SLF001 - the SDK's only sign
             await self._record(self._attempt(TaskStatus.WAITING), wait=True)
         else:
-            self._overtake()
-            await self._record(self._failure(error), wait=True)
+            attempt = self._timed_out() if self._overdue else self._failure(error)
+            await self._record(attempt, wait=True)
 
     def _overtake(self) -> None:
-        """Spare the ledger a row `running` that is still on its way."""
+        """Stop showing the attempt; a row that is still on its way is spared to the ledger."""
+        if self._timer is not None:
+            self._timer.cancel()
         if self._shown is not None:
             self._shown.record = None
+
+    def _timed_out(self) -> Attempt:
+        assert self._limit is not None
+        finished = self._started + timedelta(seconds=self._limit)
+        error = ErrorInfo(
+            code="TIMEOUT", type="TimeoutError", message=f"not done within {self._limit:g} s"
+        )
+        return self._attempt(
+            TaskStatus.TIMED_OUT,
+            error=error,
+            finished=finished,
+            next_retry_at=self._next_retry(TaskStatus.TIMED_OUT, error, None, finished),
+        )
 
     def _failure(self, error: BaseException) -> Attempt:
         status, info = _judge(error)
@@ -123,13 +171,14 @@ class AttemptReport:
     def _patience(self) -> float | None:
         limits = []
         if self._deadline is not None:
-            limits.append((self._deadline - _now()).total_seconds() - 1)
+            left = (self._deadline - _now()).total_seconds()
+            limits.append(left - min(1.0, left / 2))
         if self._info.heartbeat_timeout and not self._ours:
             limits.append(self._info.heartbeat_timeout.total_seconds() * 0.7)
         return min(limits) if limits else None
 
     def _next_retry(
-        self, status: TaskStatus, error: ErrorInfo, raised: BaseException, finished: datetime
+        self, status: TaskStatus, error: ErrorInfo, raised: BaseException | None, finished: datetime
     ) -> datetime | None:
         """Estimate the next attempt by Temporal's formula: initial · coefficient^(attempt − 1)."""
         policy, attempt = self._policy, self._info.attempt
@@ -199,6 +248,9 @@ def _judge(error: BaseException) -> tuple[TaskStatus, ErrorInfo]:
     ):
         if flag:
             return TaskStatus.FAILED, info.evolve(code=code)
+    if details is not None and details.not_found and not details.cancel_requested:
+        # It missed a heartbeat, or its run has ended: only the server knows.
+        return TaskStatus.CANCELLED, info.evolve(code="GONE")
     return TaskStatus.CANCELLED, info
 
 

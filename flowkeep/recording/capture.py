@@ -43,7 +43,7 @@ def capture(value: Any, payloads: Payloads, most_bytes: int = VALUE_BYTES) -> An
         plain = to_jsonable_python(value, fallback=_unknown)
         data = orjson.dumps(plain, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS)
     except Exception as error:  # noqa: BLE001 - code of the value's own class runs here
-        return {"type": type(value).__name__, "not_recorded": clip(redact(_text(error)), 512)}
+        return {"type": type(value).__name__, "not_recorded": clip(redact(text_of(error)), 512)}
     if payloads == "full" and len(data) <= most_bytes:
         return mask(plain)
     kept = {"size": len(data), "sha256": digest(data), "type": _type_name(value)}
@@ -132,10 +132,11 @@ def _hides(key: Any, item: Any) -> bool:
 def _message(error: BaseException) -> str:
     if isinstance(error, FailureError):
         return error.message
-    return _text(error)
+    return text_of(error)
 
 
-def _text(error: BaseException) -> str:
+def text_of(error: BaseException) -> str:
+    """Return an error's message, or its class where it has none or its text raises."""
     try:
         return str(error) or type(error).__name__
     except Exception:  # noqa: BLE001 - an error whose own text raises is still to be told

@@ -7,11 +7,12 @@ from temporalio.converter import DefaultFailureConverter, PayloadConverter
 from temporalio.exceptions import ApplicationError
 
 from flowkeep.errors import FlowkeepError
+from flowkeep.recording.capture import text_of
 from flowkeep.recording.current import reported_success
 from flowkeep.redaction import redact
 
 
-def as_application_error(error: Exception) -> ApplicationError:
+def as_application_error(error: BaseException) -> ApplicationError:
     """Make an error of ours, or a bug, one that Temporal understands.
 
     The type is the class name; flowkeep's errors carry their code and say whether another
@@ -24,8 +25,17 @@ def as_application_error(error: Exception) -> ApplicationError:
             type=type(error).__name__,
             non_retryable=not error.retryable,
         )
-    text = str(error) or type(error).__name__
+    text = text_of(error)
     return ApplicationError(f"{type(error).__name__}: {text}", type=type(error).__name__)
+
+
+def told(error: BaseException) -> BaseException | None:
+    """Return an error as the cause of another, unless its own text raises: nobody could send it."""
+    try:
+        str(error)
+    except Exception:  # noqa: BLE001 - whatever a foreign class does there
+        return None
+    return error
 
 
 class RedactingFailureConverter(DefaultFailureConverter):

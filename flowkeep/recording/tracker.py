@@ -54,13 +54,12 @@ class RunTracker:
         return f"L{self._local}"
 
     def task_header(self, explicit_id: str | None, policy: RetryPolicy | None) -> Any:
-        """Count one task and return its header.
+        """Return the header of one task.
 
         An explicit id that was used before in this execution is stored as `id~2`, `id~3`, …
         The retry policy travels along, because an eagerly dispatched activity is not told it. That
         the workflow is one of flowkeep's tells whoever rebuilds records that values are kept whole.
         """
-        self.scheduled += 1
         extra: dict[str, Any] = {"flowkeep": True} if self._flowkeep else {}
         if policy is not None:
             extra["retry_policy"] = plain_policy(policy)

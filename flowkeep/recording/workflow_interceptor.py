@@ -27,7 +27,7 @@ from flowkeep.contracts.identity import HEADER, RECORD_PAUSE
 from flowkeep.contracts.status import RunStatus
 from flowkeep.recording.current import RecordingHost
 from flowkeep.recording.ending import close_of, status_after
-from flowkeep.recording.failures import as_application_error
+from flowkeep.recording.failures import as_application_error, told
 from flowkeep.recording.identity import (
     child_identity,
     header_payload,
@@ -49,7 +49,9 @@ class WorkflowOutbound(WorkflowOutboundInterceptor):
         """Add the header to an activity and count it."""
         header = self._tracker.task_header(input.activity_id, input.retry_policy)
         input.headers = with_header(input.headers, header)
-        return super().start_activity(input)
+        handle = super().start_activity(input)
+        self._tracker.scheduled += 1  # not before: an argument may be one that cannot be encoded
+        return handle
 
     def start_local_activity(self, input: StartLocalActivityInput) -> workflow.ActivityHandle[Any]:
         """Add the header and a stable id to a local activity and count it."""
@@ -57,11 +59,13 @@ class WorkflowOutbound(WorkflowOutboundInterceptor):
             # Workflow code says what happened; who it happened to is known here.
             ref = workflow_run_ref(self._tracker.identity, workflow.info())
             input.args = [plain_run_ref(ref), *input.args]
-        else:
-            header = self._tracker.task_header(input.activity_id, input.retry_policy)
-            input.headers = with_header(input.headers, header)
-            input.activity_id = input.activity_id or self._tracker.next_local_id()
-        return super().start_local_activity(input)
+            return super().start_local_activity(input)
+        header = self._tracker.task_header(input.activity_id, input.retry_policy)
+        input.headers = with_header(input.headers, header)
+        input.activity_id = input.activity_id or self._tracker.next_local_id()
+        handle = super().start_local_activity(input)
+        self._tracker.scheduled += 1
+        return handle
 
     async def start_child_workflow(
         self, input: StartChildWorkflowInput
@@ -176,18 +180,29 @@ async def _run(execution: Any, workflow_class: type) -> Any:
     """Let bugs fail runs of flowkeep's workflow classes; a plain exception would hang them.
 
     Temporal retries a workflow task that raised a plain exception for ever, so that a fixed
-    deployment can go on. `suspend_on_bug = True` keeps that behaviour.
+    deployment can go on; `suspend_on_bug = True` keeps that behaviour. What is no `Exception` at
+    all (`sys.exit()` in a library) would end the worker or stop the run without a word.
     """
     try:
         return await execution
-    except (TemporalError, TimeoutError):
+    except (TemporalError, TimeoutError, workflow.NondeterminismError, *_NO_ERRORS):
         raise
-    except workflow.NondeterminismError:
-        raise
-    except Exception as error:
-        if not _is_flowkeep(workflow_class) or getattr(workflow_class, "suspend_on_bug", False):
+    except BaseException as error:
+        if _of_the_sdk(error) or not _is_flowkeep(workflow_class):
             raise
-        raise as_application_error(error) from error
+        if not getattr(workflow_class, "suspend_on_bug", False):
+            raise as_application_error(error) from told(error)
+        if isinstance(error, Exception):
+            raise
+        raise RuntimeError(f"workflow code raised {type(error).__name__}") from told(error)
+
+
+_NO_ERRORS = (asyncio.CancelledError, GeneratorExit, workflow.ContinueAsNewError)
+
+
+def _of_the_sdk(error: BaseException) -> bool:
+    """Tell what the SDK unwinds an execution with, which is private to it."""
+    return not isinstance(error, Exception) and type(error).__module__.startswith("temporalio.")
 
 
 def _is_flowkeep(workflow_class: type) -> bool:

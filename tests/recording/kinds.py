@@ -1,0 +1,201 @@
+"""Workflows that end in every way Temporal knows; at module level for the sandbox."""
+
+import asyncio
+import contextlib
+import time
+from datetime import timedelta
+
+from temporalio import activity, workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from tests.recording import plain
+
+SOON = timedelta(seconds=10)
+ONCE = RetryPolicy(maximum_attempts=1)
+QUICKLY = RetryPolicy(initial_interval=timedelta(milliseconds=1), maximum_attempts=3)
+UNTIL_IT_STOPS = workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
+
+
+@activity.defn
+async def beats() -> None:
+    for number in range(3):
+        activity.heartbeat(number)
+        await asyncio.sleep(0.01)
+
+
+@activity.defn
+async def stops() -> None:
+    while True:
+        activity.heartbeat()
+        await asyncio.sleep(0.05)
+
+
+@activity.defn
+async def swallows() -> str:
+    with contextlib.suppress(asyncio.CancelledError):
+        await stops()
+    return "went on"
+
+
+@activity.defn
+async def hangs() -> None:
+    await asyncio.sleep(3600)
+
+
+@activity.defn
+def naps() -> None:
+    """Plain function: runs in a thread."""
+    time.sleep(0.01)
+
+
+@activity.defn
+async def fails_twice() -> int:
+    if activity.info().attempt < 3:
+        raise ApplicationError(f"attempt {activity.info().attempt}")
+    return activity.info().attempt
+
+
+@activity.defn
+async def not_json() -> object:
+    return object()
+
+
+@workflow.defn
+class One:
+    """One activity, by name."""
+
+    @workflow.run
+    async def run(self, name: str) -> None:
+        await workflow.execute_activity(
+            name,
+            start_to_close_timeout=timedelta(minutes=1),
+            heartbeat_timeout=timedelta(seconds=30),
+            retry_policy=QUICKLY,
+            cancellation_type=UNTIL_IT_STOPS,
+        )
+
+
+@workflow.defn
+class Once:
+    """One activity, tried once, for half a second at most."""
+
+    @workflow.run
+    async def run(self, name: str) -> None:
+        await workflow.execute_activity(
+            name, start_to_close_timeout=timedelta(seconds=0.5), retry_policy=ONCE
+        )
+
+
+@workflow.defn
+class Locally:
+    @workflow.run
+    async def run(self, name: str) -> None:
+        await workflow.execute_local_activity(
+            name, start_to_close_timeout=SOON, retry_policy=QUICKLY
+        )
+
+
+@workflow.defn
+class Parent:
+    @workflow.run
+    async def run(self, name: str) -> None:
+        await workflow.execute_child_workflow(One.run, name, id=f"{workflow.info().workflow_id}-c")
+
+
+@workflow.defn
+class Continues:
+    @workflow.run
+    async def run(self, name: str, left: int = 2) -> None:
+        await workflow.execute_activity(name, start_to_close_timeout=SOON)
+        if left:
+            workflow.continue_as_new(args=[name, left - 1])
+
+
+@workflow.defn
+class FailsFirst:
+    @workflow.run
+    async def run(self, name: str) -> None:
+        await workflow.execute_activity(name, start_to_close_timeout=SOON)
+        if workflow.info().attempt == 1:
+            raise ApplicationError("not yet")
+
+
+@workflow.defn
+class Signalled:
+    """Returns while a signal arrives: the server refuses the first completion."""
+
+    def __init__(self) -> None:
+        self.signals = 0
+
+    @workflow.run
+    async def run(self, workflow_id: str) -> int:
+        await workflow.execute_local_activity(
+            "signal_once", workflow_id, start_to_close_timeout=SOON
+        )
+        return self.signals
+
+    @workflow.signal
+    def poke(self) -> None:
+        self.signals += 1
+
+
+@workflow.defn
+class ReturnsNoJson:
+    @workflow.run
+    async def run(self) -> object:
+        return object()
+
+
+@workflow.defn
+class TriesNoJson:
+    """Schedules an activity with an argument that cannot be encoded, then one that can."""
+
+    @workflow.run
+    async def run(self) -> None:
+        try:
+            await workflow.execute_activity(plain.greet, object(), start_to_close_timeout=SOON)
+        except ValueError:
+            await workflow.execute_activity(plain.greet, "Ada", start_to_close_timeout=SOON)
+
+
+@workflow.defn
+class Asked:
+    """Ends at once; can be asked afterwards."""
+
+    @workflow.run
+    async def run(self) -> str:
+        return "done"
+
+    @workflow.query
+    def question(self) -> int:
+        return 42
+
+
+WORKFLOWS = [
+    One,
+    Once,
+    Locally,
+    Parent,
+    Continues,
+    FailsFirst,
+    Signalled,
+    ReturnsNoJson,
+    TriesNoJson,
+    Asked,
+    plain.Elsewhere,
+    plain.Waits,
+]
+ACTIVITIES = [
+    beats,
+    stops,
+    swallows,
+    hangs,
+    naps,
+    fails_twice,
+    not_json,
+    plain.greet,
+    plain.shout,
+    plain.completes_elsewhere,
+]
