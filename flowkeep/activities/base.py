@@ -14,7 +14,7 @@ from temporalio import activity
 from flowkeep.activities.heartbeat import Heartbeat
 from flowkeep.activities.services import Services, WorkerServices
 from flowkeep.contracts import CheckResult, PreflightResult, StateType
-from flowkeep.contracts.messages import ACTIVITY_NAMES_KEY, ALWAYS_FIRST
+from flowkeep.contracts.messages import ACTIVITY_NAMES_KEY, ALWAYS_FIRST, EMPTY_PREFLIGHT_KEY
 from flowkeep.errors import ConfigurationError, InvalidInput, LedgerUnavailable, NotFound
 from flowkeep.extraction.metadata.keys import RunLocation
 from flowkeep.recording.current import CurrentRun, heartbeat_listener
@@ -80,7 +80,8 @@ class ActivitiesInterface:
         """Load the arguments of the run from the state store.
 
         Looked up by the run's own id, then by `workflow_config["workflow_id"]`. A ledger that is
-        away is waited for, heartbeating.
+        away is waited for. It runs inside the workflow task, which is kept alive meanwhile; an
+        override runs as a remote activity, because it may take its time.
 
         Args:
             workflow_config: The workflow's input; needs `workflow_id`.
@@ -104,6 +105,8 @@ class ActivitiesInterface:
         }
         if ACTIVITY_NAMES_KEY in workflow_config:
             arguments[ACTIVITY_NAMES_KEY] = workflow_config[ACTIVITY_NAMES_KEY]
+            if type(self).preflight_check is ActivitiesInterface.preflight_check:
+                arguments[EMPTY_PREFLIGHT_KEY] = True
         return arguments
 
     @activity.defn(name="preflight_check")

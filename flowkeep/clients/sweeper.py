@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _AT_ONCE = 10
-_LEASE_SECONDS = 15.0
-"""How long a request belongs to who took it up; a start takes at most ten seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +65,7 @@ class Sweeper:
     Args:
         client: Connected to the ledger and to Temporal.
         older_than_seconds: Age from which nobody can be starting a request any more.
+        lease_seconds: How long a request belongs to who took it up; a start takes ten at most.
         batch: Most requests taken up at a time.
         most_attempts: After so many tries that Temporal answered, a request fails.
         longest: A request that is older fails, even where Temporal was away all the time.
@@ -77,6 +76,7 @@ class Sweeper:
         client: "WorkflowClient",
         *,
         older_than_seconds: float = 30.0,
+        lease_seconds: float = 15.0,
         batch: int = 100,
         most_attempts: int = 20,
         longest: timedelta = timedelta(days=1),
@@ -85,6 +85,7 @@ class Sweeper:
         self._namespace = client.temporal.namespace
         self._launcher = client.launcher
         self._older_than = older_than_seconds
+        self._lease = lease_seconds
         self._batch = batch
         self._most_attempts = most_attempts
         self._longest = longest
@@ -118,7 +119,7 @@ class Sweeper:
             found = await self._store.system.claim_due_requests(
                 self._namespace,
                 older_than_seconds=older,
-                lease_seconds=min(older, _LEASE_SECONDS),
+                lease_seconds=self._lease,
                 limit=self._batch,
             )
             total += await self.take_up(found)

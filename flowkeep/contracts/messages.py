@@ -9,6 +9,9 @@ ACTIVITY_NAMES_KEY = "_activities"
 """Key of the workflow config that carries the declared names, so that a deployment that changes
 the list affects new runs only."""
 
+EMPTY_PREFLIGHT_KEY = "_empty_preflight"
+"""Key of loaded arguments that says, in history, that the preflight is the base's own."""
+
 ALWAYS_FIRST = frozenset({"get_workflow_args", "preflight_check"})
 """Activities that the base `run` executes itself, exactly once, listed or not."""
 

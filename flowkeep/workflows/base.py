@@ -12,21 +12,15 @@ from temporalio.exceptions import ActivityError
 with workflow.unsafe.imports_passed_through():
     from pydantic import BaseModel
 
-    from flowkeep.activities.base import ActivitiesInterface, workflow_id_of
+    from flowkeep.activities.base import ActivitiesInterface
     from flowkeep.contracts import MapResult, PauseRequest, PreflightResult, Progress
-    from flowkeep.contracts.arguments import validate_arguments
     from flowkeep.contracts.identity import RECORD_PAUSE
-    from flowkeep.contracts.messages import ACTIVITY_NAMES_KEY
     from flowkeep.errors import ConfigurationError
     from flowkeep.workflows.chunks import Chunks
-    from flowkeep.workflows.declared import (
-        ActivityNames,
-        activity_name,
-        declared_names,
-    )
+    from flowkeep.workflows.declared import ActivityNames, activity_name
     from flowkeep.workflows.fan_out import gather, run_map
     from flowkeep.workflows.inheritance import own_run
-    from flowkeep.workflows.preflight import PreflightFailed, read_preflight
+    from flowkeep.workflows.opening import check, load_arguments
 
 ActivityRef = str | Callable[..., Any]
 
@@ -48,6 +42,9 @@ class WorkflowInterface:
         args_model: A pydantic model of the arguments; with it `run` gets the model.
         suspend_on_bug: Leave a run with a bug hanging until a fixed deployment, as Temporal does
             by itself, instead of failing it.
+        local_short_steps: Whether loading the arguments, and a preflight that checks nothing of
+            its own, run inside the workflow task: one round trip less each. Set it to False where
+            the worker that executes the workflow does not serve its activities.
         preflight_result: What the preflight found, warnings included.
     """
 
@@ -65,6 +62,7 @@ class WorkflowInterface:
     )
     args_model: ClassVar[type[BaseModel] | None] = None
     suspend_on_bug: ClassVar[bool] = False
+    local_short_steps: ClassVar[bool] = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Give each class a marked `run` of its own, so that inheriting it is enough."""
@@ -109,24 +107,8 @@ class WorkflowInterface:
             InvalidInput: If the config or the arguments do not fit.
             PreflightFailed: If a check failed; names every reason.
         """
-        workflow_id_of(workflow_config)
-        names = declared_names(type(self))
-        loaded: dict[str, Any] = await self.execute(
-            "get_workflow_args",
-            {**workflow_config, ACTIVITY_NAMES_KEY: names},
-            retry_policy=RetryPolicy(maximum_attempts=3, backoff_coefficient=2.0),
-            result_type=dict,
-        )
-        self._declared = loaded.pop(ACTIVITY_NAMES_KEY, names)
-        arguments = (
-            loaded if self.args_model is None else validate_arguments(self.args_model, loaded)
-        )
-        found = await self.execute("preflight_check", arguments)
-        self.preflight_result = read_preflight(found)
-        if self.preflight_result.failures:
-            raise PreflightFailed(self.preflight_result.failures)
-        for warning in self.preflight_result.warnings:
-            workflow.logger.warning("preflight %s: %s", warning.name, warning.message)
+        arguments, self._declared, empty = await load_arguments(self, workflow_config)
+        self.preflight_result = await check(self, arguments, empty=empty)
         return arguments
 
     async def execute(

@@ -197,7 +197,9 @@ async def test_conflicts_inside_a_transaction(
     """An open run is returned, rejected or called a conflict, and the transaction goes on."""
     args = {"a": 1, "token": SecretStr("canary-pw")}
     first = await client.start_workflow(args, flows.Holding, workflow_id="mine")
-    theirs = await client.start_workflow({}, flows.Holding, workflow_id="acme", tenant_id="acme")
+    theirs = await client.start_workflow(
+        {"a": 1}, flows.Holding, workflow_id="acme", tenant_id="acme"
+    )
     async with await psycopg.AsyncConnection.connect(ledger_url) as connection:
 
         async def again(args: dict[str, Any], **options: Any) -> RunHandle:
@@ -213,7 +215,7 @@ async def test_conflicts_inside_a_transaction(
         with pytest.raises(InvalidInput, match="cancel the open run first"):
             await again(args, workflow_id="mine", on_conflict="replace")
         with pytest.raises(Conflict, match="of another tenant") as found:
-            await again({}, workflow_id="acme", on_conflict="reject")
+            await again({"a": 1}, workflow_id="acme", on_conflict="reject")
         assert str(theirs.run_id) not in str(found.value)
         with pytest.raises(InvalidInput, match="'nowhere'"):
             await again({"workflow_id": "nowhere"})

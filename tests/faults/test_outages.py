@@ -1,6 +1,7 @@
 """Servers that go away and come back: no run is lost, no record either."""
 
 import pytest
+from temporalio.api.enums.v1 import PendingWorkflowTaskState
 
 from flowkeep.clients.workflow import WorkflowClient
 from flowkeep.contracts import RunStatus, TaskStatus
@@ -67,7 +68,8 @@ async def test_arguments_wait_for_the_ledger(
 
     async def waiting() -> None:
         description = await client.temporal.get_workflow_handle(handle.workflow_id).describe()
-        assert description.raw_description.pending_activities
+        task = description.raw_description.pending_workflow_task
+        assert task.state == PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_STARTED
 
     await eventually(waiting)
     await own_engine.postgres.restart()

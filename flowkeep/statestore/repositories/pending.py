@@ -18,7 +18,7 @@ WHERE id = ANY(ARRAY(
     SELECT id FROM {{schema}}.run
     WHERE status = 'pending' AND namespace = :namespace AND triggered_from <> 'external'
       AND created_at < now() - make_interval(secs => :older_than)
-      AND updated_at < now() - make_interval(secs => :lease)
+      AND (start_attempts = 0 OR updated_at < now() - make_interval(secs => :lease))
     ORDER BY created_at LIMIT :limit
     FOR NO KEY UPDATE SKIP LOCKED
 ))
