@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import random
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from tests.faults import histories, injections, requests, witness
 from tests.faults.comparison import Truth, compare
 from tests.faults.requests import Request, Requester
 from tests.faults.rows import Ledger, read_ledger
-from tests.faults.scene import Scene, scene
+from tests.faults.scene import CLI, Scene, scene
 
 SETTLE_SECONDS = 120.0
 """How long runs may take to end after the last fault."""
@@ -181,16 +180,11 @@ async def _until_true(place: Scene, truth: Truth, report: Report, ended: float) 
 
 async def _verify(place: Scene) -> list[str]:
     """Ask flowkeep itself: `ledger verify --deep` must find nothing and say so by its exit code."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "flowkeep", "ledger", "verify", "--deep", "-o", "json"),
-        env=place.environment(None) | {"PATH": "", "HOME": str(place.folder)},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    if process.returncode == 0:
-        return []
-    return [f"ledger verify: exit code {process.returncode}: {err.decode()[-2000:]}", out.decode()]
+    verify = place.program("verify", CLI, "ledger", "verify", "--deep", "-o", "json", direct=True)
+    verify.log.unlink(missing_ok=True)
+    await verify.start()
+    code = await verify.end()
+    return [] if code == 0 else [f"ledger verify: exit code {code}: {verify.log.read_text()}"]
 
 
 def summary(

@@ -23,6 +23,7 @@ from tests.faults.witness import environment
 
 WORKERS = ("north", "south")
 QUEUE = "faults"
+CLI = "flowkeep.cli:main"
 DISK_BYTES = 400 * 1024 * 1024
 
 
@@ -116,6 +117,18 @@ class Scene:
             **environment(self.truth, process or "driver"),
         }
 
+    def program(self, name: str, main: str, *arguments: str, direct: bool = False) -> Program:
+        """Describe a process.
+
+        Args:
+            name: What it is called.
+            main: Its function.
+            arguments: Of its command line.
+            direct: Reach the servers past all links.
+        """
+        environment = self.environment(None if direct else name)
+        return Program(name, main, list(arguments), environment, self.folder / f"{name}.log")
+
     async def temporal(self) -> Client:
         """Return a plain client that no link can disturb."""
         return await Client.connect(self.engine.temporal_address, namespace=self.engine.namespace)
@@ -165,15 +178,16 @@ async def scene(
         for program in found.programs.values():
             stack.push_async_callback(program.kill)
             await program.start()
+        for name in WORKERS:
+            await found.programs[name].says("serves task queue")
+        say("two workers serve")
         yield found
 
 
 def _describe_programs(scene: Scene) -> None:
-    worker = ["tests.faults.worker_program"]
-    commands = dict.fromkeys(WORKERS, worker) | {"reconciler": ["flowkeep", "ledger", "reconcile"]}
-    for name, arguments in commands.items():
-        log = scene.folder / f"{name}.log"
-        scene.programs[name] = Program(name, arguments, scene.environment(name), log)
+    for name in WORKERS:
+        scene.programs[name] = scene.program(name, "tests.faults.worker_program:main")
+    scene.programs["reconciler"] = scene.program("reconciler", CLI, "ledger", "reconcile")
 
 
 async def _small_disk(engine: LocalEngine) -> Path:
