@@ -1,6 +1,7 @@
 """Erasing a tenant: nothing of it is left anywhere, and nothing of anybody else is touched."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from sqlalchemy import text
 
 from flowkeep.contracts import PauseRequest, RunKind
 from flowkeep.contracts.erasure import Erased
+from flowkeep.contracts.large_payloads import Need
 from flowkeep.errors import Conflict, InvalidInput
 from flowkeep.settings import StorageSettings
 from flowkeep.statestore import Store, connect
@@ -111,6 +113,9 @@ async def fill(store: Store, tenant: str) -> None:
             text("INSERT INTO flowkeep.run_tombstone VALUES (:run, :tenant, now())"),
             {"run": new_id(), "tenant": tenant},
         )
+    need = Need("default", "workflow", "w")
+    await store.large_payloads.put(tenant, b"in the ledger", [need])
+    await store.large_payloads.put(tenant, b"as an object", [need], place="storage")
     archive, files = (Storage(place) for place in await places(store))
     archive.put(f"{tenant}/2026-01/x/runs.parquet", b"runs")
     archive.put(f"{tenant}/2026-01/x/manifest.json", b"{}")
@@ -143,13 +148,16 @@ async def rows(store: Store) -> dict[str, dict[str, int]]:
     return found
 
 
+_FOLDERS = re.compile(r"^(archive |=payloads/)")
+
+
 async def objects(store: Store) -> dict[str, list[str]]:
     """List all objects, by tenant."""
     archive, files = (Storage(place) for place in await places(store))
     keys = [f"archive {item.key}" for item in archive.list()]
     keys += [item.key for item in files.list() if not item.key.startswith("archive/")]
     return {
-        tenant: [key for key in sorted(keys) if key.removeprefix("archive ").startswith(tenant)]
+        tenant: [key for key in sorted(keys) if _FOLDERS.sub("", key).startswith(tenant)]
         for tenant in (TENANT, OTHER)
     }
 
@@ -160,7 +168,7 @@ async def test_nothing_is_left_of_an_erased_tenant(store: Store) -> None:
     await fill(store, OTHER)
     before, stored = await rows(store), await objects(store)
     assert [name for name, counts in before.items() if set(counts) != {TENANT, OTHER}] == []
-    assert [len(keys) for keys in stored.values()] == [3, 3]
+    assert [len(keys) for keys in stored.values()] == [4, 4]
 
     heard: list[Erased] = []
     counted = await store.system.erase_tenant(TENANT, dry_run=True, batch_size=2)
@@ -168,7 +176,8 @@ async def test_nothing_is_left_of_an_erased_tenant(store: Store) -> None:
     erased = await store.system.erase_tenant(TENANT, batch_size=2, on_progress=heard.append)
     assert erased == counted == heard[-1]
     assert (erased.rows["run"], erased.rows["run_archive"], erased.objects) == (3, 2, 2)
-    assert (erased.rows["task"], erased.files) == (3, 1)
+    assert (erased.rows["task"], erased.files) == (3, 2)
+    assert erased.rows["large_payload"] == 2
 
     after = await rows(store)
     tombstones = after.pop("run_tombstone")
@@ -226,7 +235,7 @@ async def test_files_may_stay(store: Store) -> None:
     """With keep_files the ledger and the archive go, the files that runs stored do not."""
     await fill(store, TENANT)
     erased = await store.system.erase_tenant(TENANT, keep_files=True)
-    assert (erased.objects, erased.files) == (2, 0)
+    assert (erased.objects, erased.files) == (2, 1)  # an object of a large payload
     assert [key.split("/")[1] for key in (await objects(store))[TENANT]] == ["app"]
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from flowkeep.contracts.erasure import Erased
 from flowkeep.statestore.repositories import erasure_checks as checks
 from flowkeep.statestore.repositories import holds, rollups, tombstones
+from flowkeep.statestore.repositories.large_removal import FOLDER, has_objects
 from flowkeep.statestore.repositories.removal import remove
 from flowkeep.statestore.session import Scope, Session
 from flowkeep.statestore.tables import metadata
@@ -61,6 +62,7 @@ class Erasing:
         rows: Rows per transaction.
         archive: Where bundles of archived runs lie.
         files: Where runs stored files; None leaves them alone.
+        contents: Where objects of large payloads lie.
         force: Whether open runs go too.
         despite_hold: Whether runs under a legal hold go too.
         on_progress: Called after each transaction with what is gone so far.
@@ -74,6 +76,7 @@ class Erasing:
         *,
         archive: Storage,
         files: Storage | None,
+        contents: Storage,
         force: bool,
         despite_hold: bool,
         on_progress: Callable[[Erased], None] | None,
@@ -86,6 +89,7 @@ class Erasing:
         self._on_progress = on_progress
         self._archive = archive
         self._files = files
+        self._contents = contents
         self._file_folder = safe_segment(tenant)
         self._gone: Counter[str] = Counter()
         self._objects = self._stored = 0
@@ -123,15 +127,17 @@ class Erasing:
         async with self._scope.read() as session:
             for table in _rest():
                 if table not in _UNCOUNTED:
-                    found = await session.execute(_of(_COUNT, table), {"tenant": self._tenant})
+                    found = await session.execute(
+                        _COUNT.replace("{table}", table), {"tenant": self._tenant}
+                    )
                     self._gone[table] += found.scalar_one()
         async for bundles in self._bundles():
             for bundle in bundles:
                 self._objects += await asyncio.to_thread(
                     _count_objects, self._archive, bundle["prefix"]
                 )
-        if self._files is not None:
-            self._stored = await asyncio.to_thread(_count_objects, self._files, self._file_folder)
+        for storage, folder in await self._folders():
+            self._stored += await asyncio.to_thread(_count_objects, storage, folder)
 
     async def erase(self) -> None:
         """Remove everything: runs first, then the archive, then what is left."""
@@ -142,18 +148,28 @@ class Erasing:
                 self._tell()
         while await self._erase_bundles():
             self._tell()
+        for storage, folder in await self._folders():  # rows tell where objects lie
+            self._stored += await asyncio.to_thread(storage.delete_folder, folder)
         for table in _rest():
             while await self._erase_rest(table):
                 self._tell()
-        if self._files is not None:
-            self._stored = await asyncio.to_thread(self._files.delete_folder, self._file_folder)
         self._tell()
+
+    async def _folders(self) -> list[tuple[Storage, str]]:
+        """Return where objects lie that no bundle holds."""
+        folders = [] if self._files is None else [(self._files, self._file_folder)]
+        async with self._scope.read() as session:
+            if await has_objects(session, self._tenant):
+                folders.append((self._contents, f"{FOLDER}/{self._file_folder}"))
+        return folders
 
     async def _count_runs(self, ids: Sequence[UUID]) -> None:
         self._gone["run"] += len(ids)
         async with self._scope.read() as session:
             for table in _OF_RUNS:
-                found = await session.execute(_of(_COUNT_OF_RUNS, table), {"ids": list(ids)})
+                found = await session.execute(
+                    _COUNT_OF_RUNS.replace("{table}", table), {"ids": list(ids)}
+                )
                 self._gone[table] += found.scalar_one()
         self._tell()
 
@@ -211,7 +227,7 @@ class Erasing:
             if table == "run_rollup":
                 # A count that began while there were runs would write its rows behind us.
                 await rollups.pass_gate(session, alone=True)
-            deleted = (await session.execute(_of(_REST, table), where)).rowcount
+            deleted = (await session.execute(_REST.replace("{table}", table), where)).rowcount
         if table not in _UNCOUNTED:
             self._gone[table] += deleted
         return deleted
@@ -269,10 +285,6 @@ def _rest() -> list[str]:
         for table in reversed(metadata.sorted_tables)
         if "tenant_id" in table.c and table.name not in (*_OF_RUNS, "run", "run_tombstone")
     ]
-
-
-def _of(statement: str, table: str) -> str:
-    return statement.replace("{table}", table)
 
 
 async def _read(

@@ -57,6 +57,7 @@ class TenantErasure(KeyRotation):
             inputs.batch_size(batch_size),
             archive=self._archive(),
             files=None if keep_files else self._files(),
+            contents=self._files(),
             force=force,
             despite_hold=despite_hold,
             on_progress=on_progress,

@@ -22,7 +22,7 @@ _TRIES = 5
 _PIECES_AT_ONCE = 4
 
 # What lies in clear is of no use where encryption is wanted, nor what no key opens.
-_USABLE = "(p.key_id = ANY(CAST(:keys AS text[])) OR (p.key_id IS NULL AND NOT :sealed))"
+_USABLE = "CASE WHEN p.key_id IS NULL THEN NOT :sealed ELSE p.key_id = ANY(:keys) END"
 # A content is held before it is referred to, so that no sweep removes it in between.
 _NEED = """
 WITH held AS MATERIALIZED (

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from flowkeep.contracts.large_payloads import DueNeed, Need
-from flowkeep.statestore.session import Scope
+from flowkeep.statestore.session import Scope, Session
 from flowkeep.storage import Storage
 
 FOLDER = "=payloads"
@@ -59,6 +59,10 @@ RETURNING p.stored, p.object_key
 _KNOWN = """
 SELECT object_key FROM {schema}.large_payload
 WHERE object_key IS NOT NULL AND object_key = ANY(CAST(:keys AS text[]))
+"""
+_HAS_OBJECTS = """
+SELECT true FROM {schema}.large_payload
+WHERE tenant_id = :tenant AND object_key IS NOT NULL LIMIT 1
 """
 _UNFINISHED = timedelta(days=1)
 
@@ -136,6 +140,11 @@ class Removal:
     async def _delete_objects(self, keys: Iterable[str]) -> None:
         for key in keys:
             await asyncio.to_thread(self._files().delete, key)
+
+
+async def has_objects(session: Session, tenant_id: str) -> bool:
+    """Return whether contents of a tenant lie in object storage."""
+    return (await session.execute(_HAS_OBJECTS, {"tenant": tenant_id})).first() is not None
 
 
 def _columns(found: Sequence[tuple[str, bytes]]) -> dict[str, list[str] | list[bytes]]:

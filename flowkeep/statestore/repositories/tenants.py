@@ -17,6 +17,7 @@ _PLACES = (
     ("action", "true"),
     ("app", "true"),
     ("retention_policy", "true"),
+    ("large_payload", "true"),
 )
 _NEXT = ", ".join(
     f"(SELECT tenant_id FROM {{schema}}.{table} WHERE {where} AND tenant_id > {{after}}"
