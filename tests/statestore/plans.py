@@ -1,7 +1,8 @@
 """Reading the plans of what a method asks PostgreSQL."""
 
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import event
@@ -19,6 +20,35 @@ def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
 _VERBS = ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE")
 
 
+@contextmanager
+def statements(store: Store) -> Iterator[list[tuple[str, Any]]]:
+    """Collect the statements that a store runs inside, with their parameters.
+
+    Args:
+        store: A store of its own connections.
+    """
+    told: list[tuple[str, Any]] = []
+    scope = store.runs._scope
+    assert isinstance(scope, EngineScope)
+    sync = scope.engine().sync_engine
+    run = driven.rows
+
+    def note(_c: Any, _cursor: Any, statement: str, parameters: Any, _x: Any, _m: Any) -> None:
+        told.append((statement, parameters))
+
+    async def noting(session: Session, template: str, *parameters: Any) -> driven.Rows:
+        told.append((driven.text(template, session.schema_name).decode(), parameters))
+        return await run(session, template, *parameters)
+
+    event.listen(sync, "before_cursor_execute", note)
+    driven.rows = noting
+    try:
+        yield told
+    finally:
+        event.remove(sync, "before_cursor_execute", note)
+        driven.rows = run
+
+
 async def plans(
     store: Store, call: Callable[[], Coroutine[Any, Any, Any]], *, generic: bool
 ) -> list[list[dict[str, Any]]]:
@@ -29,34 +59,15 @@ async def plans(
         call: The method.
         generic: Plan as for a prepared statement that does not know its parameters.
     """
-    statements: list[tuple[str, Any]] = []
-    scope = store.runs._scope
-    assert isinstance(scope, EngineScope)
-    sync = scope.engine().sync_engine
-
-    def note(_c: Any, _cursor: Any, statement: str, parameters: Any, _x: Any, _m: Any) -> None:
-        statements.append((statement, parameters))
-
-    run = driven.rows
-
-    async def noting(session: Session, template: str, *parameters: Any) -> driven.Rows:
-        statements.append((driven.text(template, session.schema_name).decode(), parameters))
-        return await run(session, template, *parameters)
-
-    event.listen(sync, "before_cursor_execute", note)
-    driven.rows = noting
-    try:
+    with statements(store) as told:
         await call()
-    finally:
-        event.remove(sync, "before_cursor_execute", note)
-        driven.rows = run
     found = []
-    async with scope.read() as session:
+    async with store.runs._scope.read() as session:
         raw = await session.connection.get_raw_connection()
         driver: Any = raw.driver_connection
         mode = "force_generic_plan" if generic else "force_custom_plan"
         await driver.execute("BEGIN")
-        for statement, parameters in statements:
+        for statement, parameters in told:
             if statement.lstrip().startswith(
                 "SELECT set_config("
             ):  # how a list is planned is part of its plan

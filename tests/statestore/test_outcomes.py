@@ -4,10 +4,20 @@ import asyncio
 
 import pytest
 
-from flowkeep.contracts import ErrorInfo, RunStatus, SegmentKind, Source
+from flowkeep.contracts import ErrorInfo, RunStatus, SegmentKind, Source, TaskStatus
 from flowkeep.errors import InvalidInput, NotFound
 from flowkeep.statestore import Store
-from tests.statestore.records import TENANT, at, close_of, kinds, new_id, new_run, ref_of, running
+from tests.statestore.records import (
+    TENANT,
+    at,
+    attempt,
+    close_of,
+    kinds,
+    new_id,
+    new_run,
+    ref_of,
+    running,
+)
 
 ERROR = ErrorInfo(code="BOOM", type="ValueError", message="boom")
 
@@ -195,3 +205,77 @@ async def test_a_pause_while_waiting_for_something_else(store: Store) -> None:
     assert (paused.wait, paused.pause_reason) == ({"for": "approval"}, "lunch")
     (pause,) = await store.runs.list_pauses(TENANT, run.id)
     assert pause.paused_by == "ana"
+
+
+async def test_the_last_report_of_an_end_holds(store: Store) -> None:
+    """A workflow task that the server refused is executed again: its last report is the end."""
+    run, ref = await running(store)
+    first = close_of(ref, outputs={"n": 1}, expected_tasks=1, closed_at=at(10))
+    last = close_of(ref, RunStatus.FAILED, error=ERROR, expected_tasks=3, closed_at=at(30))
+    for close in (first, last, first, last):
+        ended = await store.system.close_segment(close)
+    assert (ended.status, ended.outputs, ended.error) == (RunStatus.FAILED, None, ERROR)
+    assert ended.finished_at == at(30)
+    (segment,) = await store.runs.list_segments(TENANT, run.id)
+    assert (segment.status, segment.expected_tasks) == (RunStatus.FAILED, 3)
+    await store.system.record([], closes=[close_of(ref, closed_at=at(20), source=Source.SERVER)])
+    await store.system.close_segment(close_of(ref, RunStatus.CANCELLED, closed_at=at(40)))
+    ended = await store.runs.get(TENANT, run.id)
+    assert (ended.status, ended.finished_at) == (RunStatus.SUCCEEDED, at(20))
+    corrected = ["outcome_corrected"] * 2
+    assert await kinds(store, run.id) == ["created", "started", "succeeded", *corrected]
+
+
+async def test_an_activity_after_an_end_shows_that_it_was_refused(store: Store) -> None:
+    """A run whose code went on is open again, and stays so whatever arrives late."""
+    run, ref = await running(store)
+    refused = close_of(ref, outputs={"n": 1}, closed_at=at(10))
+    await store.system.record([], closes=[refused])
+    # Neither of these began after the end: a retry, and what was scheduled before.
+    await store.system.record([attempt(ref, "a", 2, scheduled_at=at(20)), attempt(ref, "b")])
+    assert (await store.runs.get(TENANT, run.id)).status is RunStatus.SUCCEEDED
+    later = {"status": TaskStatus.RUNNING, "scheduled_at": at(20), "finished_at": None}
+    await store.system.record([attempt(ref, "c", **later)])
+    await store.system.record([], closes=[refused])
+    again = await store.runs.get(TENANT, run.id)
+    assert (again.status, again.outputs, again.finished_at) == (RunStatus.RUNNING, None, None)
+    (task,) = await store.tasks.list_attempts(TENANT, run.id, "c")
+    assert task.status is TaskStatus.RUNNING
+    (segment,) = await store.runs.list_segments(TENANT, run.id)
+    assert (segment.status, segment.closed_at) == (RunStatus.RUNNING, None)
+    await store.system.record([], closes=[close_of(ref, closed_at=at(30))])
+    assert await kinds(store, run.id) == [
+        "created",
+        "started",
+        "succeeded",
+        "outcome_corrected",
+        "succeeded",
+    ]
+
+
+async def test_an_ended_run_goes_on_with_a_later_execution(store: Store) -> None:
+    """A reset or retry opens the run again, unless another one holds its workflow_id."""
+    run, first = await running(store, workflow_id="w")
+    await store.system.record([], closes=[close_of(first, source=Source.SERVER)])
+    later = ref_of(run, first_run_id=first.temporal_run_id)
+    await store.system.record([attempt(later)])
+    assert (await store.runs.get(TENANT, run.id)).status is RunStatus.RUNNING
+    ended = await store.system.close_segment(close_of(later, RunStatus.FAILED, error=ERROR))
+    assert (ended.status, ended.error) == (RunStatus.FAILED, ERROR)
+    await running(store, workflow_id="w")
+    await store.system.record([attempt(ref_of(run, first_run_id=first.temporal_run_id))])
+    assert (await store.runs.get(TENANT, run.id)).status is RunStatus.FAILED
+
+
+async def test_the_server_knows_better_what_came_out(store: Store) -> None:
+    """A confirmed end takes the server's time and result, and keeps what it does not know."""
+    run, ref = await running(store)
+    await store.system.close_segment(close_of(ref, outputs={"n": 1}, expected_tasks=2))
+    for outputs in (None, {"n": 2}):
+        server = close_of(ref, outputs=outputs, closed_at=at(101), source=Source.SERVER)
+        await store.system.close_segment(server)
+    ended = await store.runs.get(TENANT, run.id)
+    assert (ended.outputs, ended.finished_at, ended.source) == ({"n": 1}, at(101), Source.SERVER)
+    (segment,) = await store.runs.list_segments(TENANT, run.id)
+    assert segment.expected_tasks == 2
+    assert (await kinds(store, run.id))[-1] == "reconciled"
