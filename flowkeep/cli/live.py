@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from flowkeep.cli.output import console, plain, show, show_bytes, show_seconds
+from flowkeep.cli.run_view import show_stuck
 from flowkeep.contracts.progress import RunProgress
 
 _MOST_NAMES = 8
@@ -64,6 +65,7 @@ class Lines(Nothing):
             progress.rows,
             progress.bytes,
             tuple(progress.current),
+            progress.run.stuck,
         )
         if content != self._shown:
             self._shown = content
@@ -115,6 +117,7 @@ def snapshot(progress: RunProgress) -> dict[str, Any]:
             name: {"rows": rows, "bytes": size} for name, (rows, size) in progress.amounts.items()
         },
         "current": progress.current,
+        "stuck": plain(run.stuck),
         "elapsed_seconds": round(progress.elapsed_seconds, 3),
         **({"run": plain(run)} if run.status.terminal else {}),
     }
@@ -132,6 +135,8 @@ def describe(progress: RunProgress) -> str:
     ]
     if progress.current:
         parts.append(_names(progress.current))
+    if progress.run.stuck is not None:
+        parts.append(show_stuck(progress.run.stuck))
     return " | ".join(parts)
 
 
@@ -159,6 +164,8 @@ def draw(progress: RunProgress) -> Group:
         lines.append(_by_task(progress))
     if progress.current:
         lines.append(Text(f"now: {_names(progress.current)}", style="dim"))
+    if progress.run.stuck is not None:
+        lines.append(Text(show_stuck(progress.run.stuck), style="red"))
     return Group(head, bar, *lines)
 
 

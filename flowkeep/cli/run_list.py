@@ -12,7 +12,7 @@ from flowkeep.cli.invocation import Invocation, common_options, pass_invocation
 from flowkeep.cli.output import print_json, print_table, show_seconds
 
 if TYPE_CHECKING:
-    from flowkeep.contracts import Page, RunSummary
+    from flowkeep.contracts import Page, RunSummary, Stuck
     from flowkeep.statestore import Store
 
 _STATUSES = (
@@ -25,12 +25,13 @@ _STATUSES = (
     "timed_out",
     "unknown",
 )
-_ALONE = ("parent", "workflow_id", "paused")
+_ALONE = ("parent", "workflow_id", "paused", "stuck")
 _HEADINGS = (
     "run id",
     "workflow id",
     "type",
     "status",
+    "stuck",
     "kept",
     "trigger",
     "owner",
@@ -52,6 +53,7 @@ _HEADINGS = (
 @click.option("--parent", type=click.UUID, help="What this run started; no other filter with it.")
 @click.option("--workflow-id", help="Runs that used this id; no other filter with it.")
 @click.option("--paused", is_flag=True, help="Paused runs; no other filter with it.")
+@click.option("--stuck", is_flag=True, help="Runs that do not move; no other filter with it.")
 @click.option("--chunks", is_flag=True, help="Show the chunks of large maps too.")
 @click.option(
     "--limit", type=click.IntRange(1, 100), default=20, show_default=True, help="Runs per page."
@@ -85,6 +87,8 @@ async def _list(invocation: Invocation, limit: int, after: UUID | None, **filter
             )
         elif alone["paused"]:
             page = await runs.find_paused(tenant, limit, after)
+        elif alone["stuck"]:
+            page = await runs.find_stuck(tenant, limit, after)
         else:
             page = await _filtered(store, tenant, limit, after, {**filters, "label": labels})
     _show(invocation, page)
@@ -131,6 +135,7 @@ def _show(invocation: Invocation, page: "Page[RunSummary]") -> None:
                 "" if run.workflow_id == str(run.id) else run.workflow_id,
                 run.workflow_type,
                 run.status.value,
+                _mark(run.stuck),
                 "archived" if run.archived else "",
                 run.triggered_from,
                 run.owner,
@@ -144,6 +149,11 @@ def _show(invocation: Invocation, page: "Page[RunSummary]") -> None:
         click.echo(f"More: add --after {following}", err=True)
     elif not page.data:
         click.echo("No runs.", err=True)
+
+
+def _mark(stuck: "Stuck | None") -> str:
+    """Return why a run does not move in a word or two; the whole reason is shown by `run get`."""
+    return "" if stuck is None else stuck.code.replace("_", " ").lower()
 
 
 def _took(begin: datetime, end: datetime | None) -> str:

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flowkeep.cli.output import print_fields, show_error, show_seconds
+from flowkeep.cli.output import print_fields, show, show_error, show_seconds
 
 if TYPE_CHECKING:
-    from flowkeep.contracts import Run
+    from flowkeep.contracts import Run, Stuck
 
 
 def print_run(run: "Run") -> None:
@@ -19,6 +19,7 @@ def print_run(run: "Run") -> None:
             "workflow id": run.workflow_id,
             "type": run.workflow_type,
             "status": run.status.value,
+            "stuck": show_stuck(run.stuck),
             "step": run.current_step,
             "cancel requested": run.cancel_requested or None,
             "pause reason": run.pause_reason,
@@ -46,6 +47,14 @@ def print_run(run: "Run") -> None:
             "revision": run.revision,
         }
     )
+
+
+def show_stuck(stuck: "Stuck | None") -> str:
+    """Return why a run does not move, on one line; empty while it does."""
+    if stuck is None:
+        return ""
+    tries = f", tried {stuck.attempts} times" if stuck.attempts > 1 else ""
+    return f"{show(stuck.code)}: {show(stuck.message)}{tries}, since {show(stuck.since)}"
 
 
 def leave_with(run: "Run") -> None:

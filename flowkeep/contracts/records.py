@@ -116,6 +116,8 @@ class RunSummary(Record):
     started_at: datetime | None
     finished_at: datetime | None
     updated_at: datetime
+    stuck: Stuck | None = None
+    """Why it does not move although it is open; null while it does."""
     archived: bool = False
     """Whether the run lies in an archive bundle; then it can only be read."""
 
@@ -140,8 +142,6 @@ class Run(RunSummary):
     tasks_finished: int
     source: Source
     hold_until: datetime | None
-    stuck: Stuck | None = None
-    """Why it does not move although it is open; null while it does."""
     temporal_run_id: str | None = None
     """Temporal's id of the newest segment."""
 

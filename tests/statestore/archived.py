@@ -8,7 +8,7 @@ from flowkeep.contracts import RunSummary
 from flowkeep.statestore import Store
 from tests.statestore.records import TENANT, new_id
 
-COLUMNS = ", ".join(name for name in RunSummary.model_fields if name != "archived")
+COLUMNS = ", ".join(name for name in RunSummary.model_fields if name not in ("archived", "stuck"))
 BUNDLE = """
 INSERT INTO flowkeep.archive_bundle
     (id, tenant_id, month, shard, url, prefix, status, created_at)

@@ -289,3 +289,25 @@ async def test_marks_go_forward(store: Store) -> None:
         await store.system.serve_queue(NS, "mine")
     assert await store.system.served_queues(NS) == {"mine"}
     assert await store.system.served_queues("elsewhere") == set()
+
+
+async def test_runs_that_do_not_move_are_listed(store: Store) -> None:
+    """Newest first, page by page, with the reason; a run that moves again leaves the list."""
+    runs = [(await running(store))[0] for _ in range(4)]
+    stuck = Stuck(code="NO_WORKER", message="nobody", since=at(1))
+    for run in runs[:3]:
+        await store.system.set_stuck(run.id, stuck)
+    page = await store.runs.find_stuck(TENANT, limit=2)
+    assert [run.id for run in page] == [runs[2].id, runs[1].id]
+    assert page.data[0].stuck == stuck
+    await store.system.clear_stuck(runs[1].id)
+    rest = await store.runs.find_stuck(TENANT, limit=2, last_id=runs[1].id)
+    assert ([run.id for run in rest], rest.has_more) == ([runs[0].id], False)
+    assert (await store.runs.find_stuck("rival")).data == []
+    listed = await store.runs.get_paginated_runs(TENANT, limit=10)
+    assert {run.id: run.stuck for run in listed} == {
+        runs[0].id: stuck,
+        runs[1].id: None,
+        runs[2].id: stuck,
+        runs[3].id: None,
+    }

@@ -109,6 +109,15 @@ class RunLists(Protocol):
         """
         ...
 
+    async def find_stuck(
+        self, tenant_id: str, limit: int = 20, last_id: UUID | None = None
+    ) -> Page[RunSummary]:
+        """Return a page of the open runs that do not move, newest first; see `RunSummary.stuck`.
+
+        A cursor stays good when its run moves again.
+        """
+        ...
+
     async def find_by_definition(
         self,
         tenant_id: str,

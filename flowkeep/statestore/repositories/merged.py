@@ -23,8 +23,11 @@ Position = tuple[datetime, UUID]
 
 _ARCHIVED = {"run": "false", "run_archive": "true"}
 """The tables of runs, and whether their runs are archived."""
-SUMMARY = ", ".join(f"r.{name}" for name in RunSummary.model_fields if name != "archived")
-"""What lists select of a run `r`: no payload among it."""
+_STUCK = {"run": "r.stuck", "run_archive": "CAST(NULL AS jsonb)"}
+SUMMARY = ", ".join(
+    f"r.{name}" for name in RunSummary.model_fields if name not in ("archived", "stuck")
+)
+"""What lists select of a run `r` of either table: no payload among it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +164,7 @@ def _branches(table: str, filters: Filters, order: Order, behind: Position | Non
     for kind in kinds:
         for trigger in triggers:
             yield (
-                f"(SELECT {SUMMARY}, {_ARCHIVED[table]} AS archived"  # noqa: S608
+                f"(SELECT {SUMMARY}, {_STUCK[table]} AS stuck, {_ARCHIVED[table]} AS archived"  # noqa: S608
                 f" FROM {{schema}}.{table} AS r{labelled}"
                 f" WHERE {' AND '.join([*where, kind, trigger])}"
                 f" {order.clause('r.')} LIMIT :limit)"

@@ -17,10 +17,15 @@ _MOST_BRANCHES = 32
 _MOST_LABELS = 5
 _RUNS = (RunKind.RUN,)
 _PAUSED = f"""
-SELECT {merged.SUMMARY} FROM {{schema}}.run_pause AS p
+SELECT {merged.SUMMARY}, r.stuck FROM {{schema}}.run_pause AS p
 JOIN {{schema}}.run AS r ON r.id = p.run_id
 WHERE p.tenant_id = :tenant_id AND p.resumed_at IS NULL {{behind}}
 ORDER BY p.paused_at DESC, p.run_id DESC LIMIT :limit
+"""  # noqa: S608 - only names of ours are put in
+_STUCK = f"""
+SELECT {merged.SUMMARY}, r.stuck FROM {{schema}}.run AS r
+WHERE r.tenant_id = :tenant_id AND r.stuck IS NOT NULL {{behind}}
+ORDER BY r.created_at DESC, r.id DESC LIMIT :limit
 """  # noqa: S608 - only names of ours are put in
 
 
@@ -168,6 +173,22 @@ class RunLists:
                 values |= {"paused_at": place[0], "run_id": place[1]}
                 behind = "AND (p.paused_at, p.run_id) < (:paused_at, :run_id)"
             found = await session.execute(_PAUSED.format(behind=behind, schema="{schema}"), values)
+            return _page([RunSummary.model_validate(dict(row)) for row in found.mappings()], limit)
+
+    async def find_stuck(
+        self, tenant_id: str, limit: int = 20, last_id: UUID | None = None
+    ) -> Page[RunSummary]:
+        """Return a page of the open runs that do not move, newest first; see the Protocol."""
+        filters = Filters(fixed={"tenant_id": inputs.tenant(tenant_id)})
+        values = {**filters.fixed, "limit": inputs.page_limit(limit) + 1}
+        behind = ""
+        async with self._scope.ordered() as session:
+            if last_id is not None:
+                known = inputs.run_id(last_id, "last_id")
+                place = await merged.position(session, filters, NEWEST, known)
+                values |= {"behind_time": place[0], "behind_id": place[1]}
+                behind = f"AND {NEWEST.behind('r.created_at', 'r.id')}"
+            found = await session.execute(_STUCK.format(behind=behind, schema="{schema}"), values)
             return _page([RunSummary.model_validate(dict(row)) for row in found.mappings()], limit)
 
     async def _page(
