@@ -3,14 +3,22 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 from temporalio import activity, workflow
+from temporalio.client import Client
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
+from temporalio.worker import Worker
+
+from flowkeep.workflows import WorkflowInterface
 
 with workflow.unsafe.imports_passed_through():
     from tests.recording import plain
+    from tests.workflows import flows
 
 SOON = timedelta(seconds=10)
 ONCE = RetryPolicy(maximum_attempts=1)
@@ -160,6 +168,40 @@ class TriesNoJson:
             await workflow.execute_activity(plain.greet, "Ada", start_to_close_timeout=SOON)
 
 
+class Odd(BaseException):
+    """No error, as far as Python is concerned."""
+
+
+class Unspeakable(Exception):
+    """Cannot be told."""
+
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+@workflow.defn
+class Raises(WorkflowInterface):
+    """One of flowkeep's classes, whose code raises what it is told to."""
+
+    activities_cls = flows.Letters
+
+    @staticmethod
+    def get_activities(activities: Any) -> Sequence[Any]:
+        return []
+
+    @workflow.run
+    async def run(self, workflow_config: dict[str, Any]) -> Any:
+        args = await super().run(workflow_config)
+        errors = {
+            "SystemExit": SystemExit(3),
+            "KeyboardInterrupt": KeyboardInterrupt(),
+            "Odd": Odd("neither"),
+            "ExceptionGroup": ExceptionGroup("two", [KeyError("a"), OSError("b")]),
+            "Unspeakable": Unspeakable(),
+        }
+        raise errors[args["what"]]
+
+
 @workflow.defn
 class Asked:
     """Ends at once; can be asked afterwards."""
@@ -199,3 +241,16 @@ ACTIVITIES = [
     plain.shout,
     plain.completes_elsewhere,
 ]
+
+
+def serve(client: Client, task_queue: str, more: Sequence[Any] = (), **options: Any) -> Worker:
+    """Make a worker as a program without flowkeep would."""
+    return Worker(
+        client,
+        task_queue=task_queue,
+        workflows=WORKFLOWS,
+        activities=[*ACTIVITIES, *more],
+        activity_executor=ThreadPoolExecutor(20),
+        max_heartbeat_throttle_interval=timedelta(milliseconds=100),
+        **options,
+    )

@@ -1,7 +1,7 @@
 """Plain Temporal workers that only added the plugin."""
 
 import multiprocessing
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -49,21 +49,6 @@ ACTIVITIES = [
     plain.completes_elsewhere,
     plain.fails_to_clean_up,
 ]
-
-
-@pytest.fixture
-async def plugin(settings: Settings) -> AsyncIterator[Plugin]:
-    """The plugin on the test's own ledger."""
-    plugin = Plugin(settings)
-    yield plugin
-    await plugin.close()
-
-
-@pytest.fixture
-async def recorded(settings: Settings, plugin: Plugin) -> Client:
-    """A client that has the plugin."""
-    assert settings.temporal.address is not None
-    return await Client.connect(settings.temporal.address, plugins=[plugin])
 
 
 Serve = Callable[..., Worker]

@@ -7,9 +7,18 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import psycopg
 import pytest
 
-from flowkeep.contracts import Attempt, PauseRequest, RunRef, RunStarted, RunStatus, SegmentClose
+from flowkeep.contracts import (
+    Attempt,
+    PauseRequest,
+    RunRef,
+    RunStarted,
+    RunStatus,
+    SegmentClose,
+    TaskStatus,
+)
 from flowkeep.errors import LedgerUnavailable
 from flowkeep.recording.recorder import Recorder
 from flowkeep.settings import RecorderSettings, Settings
@@ -158,6 +167,82 @@ async def test_a_poison_record_loses_nobody_else(store: Store, ref: RunRef) -> N
         assert recorder.stats.poisoned == 1
     assert done == [True, True, False, True, True, True]
     assert await names(store, ref) == ["0", "1", "2", "3", "4"]
+
+
+async def due(settings: Settings, ref: RunRef) -> float:
+    """Return in how many seconds an execution is to be compared with Temporal."""
+    connection = await psycopg.AsyncConnection.connect(settings.database_url())
+    async with connection:
+        found = await connection.execute(
+            "SELECT extract(epoch FROM reconcile_at - now()) FROM flowkeep.run_segment"
+            " WHERE temporal_run_id = %s",
+            [ref.temporal_run_id],
+        )
+        row = await found.fetchone()
+        assert row is not None
+        return float(row[0])
+
+
+async def test_what_the_ledger_refuses_is_looked_for(
+    store: Store, settings: Settings, ref: RunRef
+) -> None:
+    """An end or an attempt that is refused has its execution compared with Temporal at once."""
+    bad_end = close_of(ref, closed_at=datetime.now())  # noqa: DTZ005 - no time zone: refused
+    async with recording(store.system) as recorder:
+        await recorder.record(attempt(ref, "1"), wait=True)
+        assert await due(settings, ref) > 1
+        recorder.report(bad_end)
+        recorder.report(attempt(ref, "2"))
+        await recorder.flush()
+        assert recorder.stats.poisoned == 1
+    assert await names(store, ref) == ["1", "2"]
+    assert await due(settings, ref) <= 0
+
+
+async def test_what_found_no_room_is_looked_for(
+    store: Store, settings: Settings, ref: RunRef
+) -> None:
+    """A record that was dropped has its execution compared with Temporal once there is a flush."""
+    held = Held(store)
+    async with recording(held, queue_rows=1) as recorder:
+        await recorder.record(attempt(ref, "1"), wait=False)
+        recorder.report(close_of(ref))
+        held.let_through(5)
+        await recorder.flush()
+        assert recorder.stats.dropped == 1
+    assert await due(settings, ref) <= 0
+
+
+async def test_an_end_overtakes_the_row_that_shows_it_running(store: Store, ref: RunRef) -> None:
+    """While the ledger is away nobody piles up rows `running` whose end is queued behind them."""
+    held = Held(store)
+    async with recording(held) as recorder:
+        shown = recorder.offer(attempt(ref, "1", status=TaskStatus.RUNNING, finished_at=None))
+        assert shown is not None
+        shown.record = None
+        recorder.report(attempt(ref, "1"))
+        held.let_through(5)
+        await recorder.flush()
+        assert recorder.stats.recorded == 1
+    [task] = await store.tasks.list_attempts(ref.tenant_id, ref.run_id)
+    assert task.status is TaskStatus.SUCCEEDED
+
+
+async def test_records_that_keep_coming_share_a_flush(store: Store) -> None:
+    """A flush waits for company as long as records come, and no longer than its interval."""
+    settings = RecorderSettings(flush_interval_seconds=2)
+    recorder = Recorder(store.system, settings)
+    recorder.start()
+    for number in range(20):
+        recorder.report(attempt(ref_of(new_run()), str(number)))
+        await asyncio.sleep(0.01)
+
+    async def written() -> None:
+        assert recorder.stats.recorded == 20
+
+    await eventually(written)
+    assert recorder.stats.flushes == 1
+    await recorder.stop()
 
 
 async def test_full_queue_makes_callers_wait(store: Store, ref: RunRef) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import uuid_utils.compat as uuids
+from temporalio import workflow
 from temporalio.client import Client, WorkflowHistory
 from temporalio.common import RetryPolicy
 from temporalio.worker import Replayer
@@ -153,6 +154,34 @@ async def test_the_plugin_may_come_and_go(
     await _replay(histories, PLAIN, [client.plugin])
     if headless := [history for history in histories if not _has_header(history)]:
         await _replay(headless, PLAIN, [])
+
+
+@pytest.mark.parametrize(
+    ("workflow_class", "replays"), [(plain.Plain, True), (plain.LocalAndChild, False)]
+)
+async def test_clients_that_gain_the_plugin_before_their_workers(
+    client: WorkflowClient,
+    temporal_client: Client,
+    task_queue: str,
+    workflow_class: type[Any],
+    replays: bool,
+) -> None:
+    """A run with our header that a worker without the plugin began goes on under one that has it,
+    unless it executed local activities: those got ids that ours would not give (docs/limits.md).
+    """
+    workflow_id = f"replay-{uuids.uuid7()}"
+    async with _plain_worker(temporal_client, task_queue):
+        await client.temporal.execute_workflow(
+            workflow_class.run, "Ada", id=workflow_id, task_queue=task_queue
+        )
+    handle = temporal_client.get_workflow_handle(workflow_id)
+    history = await handle.fetch_history()
+    assert _has_header(history)
+    if replays:
+        await _replay([history], PLAIN, [client.plugin])
+    else:
+        with pytest.raises(workflow.NondeterminismError):
+            await _replay([history], PLAIN, [client.plugin])
 
 
 def _has_header(history: WorkflowHistory) -> bool:
