@@ -1,6 +1,7 @@
 """What may differ between ledger and Temporal: each can be looked at again and be mended."""
 
 from collections.abc import Awaitable, Callable, Collection
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -50,6 +51,7 @@ class Execution:
         workflow_id: Of the execution.
         temporal_run_id: Of the execution.
         deep: By its history.
+        patience: How long an execution that began is not missed.
         forgettable: Whether Temporal may have forgotten it without being wrong: the ledger has
             its end, and Temporal's list does not show it.
     """
@@ -65,8 +67,10 @@ class Execution:
         temporal_run_id: str,
         *,
         deep: bool,
+        patience: timedelta,
         forgettable: bool = False,
     ) -> None:
+        self._patience = patience
         self._client = client
         self._examiner = examiner
         self._counts = counts
@@ -77,7 +81,11 @@ class Execution:
 
     async def look(self) -> list[Difference]:
         """Compare now, changing nothing."""
-        found = await self._examiner.examine(*self._names, deep=self._deep, repair=False)
+        found = [
+            one
+            for one in await self._examiner.examine(*self._names, deep=self._deep, repair=False)
+            if not await self._has_just_followed(one)
+        ]
         if not self._counted:
             self._counted = True
             await self._count(found)
@@ -86,6 +94,15 @@ class Execution:
     async def mend(self) -> None:
         """Correct the ledger."""
         await self._examiner.examine(*self._names, deep=self._deep, repair=True)
+
+    async def _has_just_followed(self, one: Difference) -> bool:
+        """Tell whether what is missed is an execution that has just begun behind this one."""
+        if one.kind is not DifferenceKind.SEGMENT_MISSING or one.temporal_run_id == self._names[1]:
+            return False
+        next_one = await described(self._client, self._names[0], one.temporal_run_id)
+        if next_one is None or next_one.close_time is not None:
+            return False
+        return next_one.start_time > datetime.now(UTC) - self._patience
 
     async def _count(self, found: list[Difference]) -> None:
         if not found and self._forgettable and await described(self._client, *self._names) is None:
@@ -105,6 +122,7 @@ class UnknownExecution(Execution):
         info: What Temporal lists.
         tenant_id: The only tenant that was asked for; None for all.
         deep: By its history.
+        patience: How long an execution that began is not missed.
     """
 
     def __init__(
@@ -117,9 +135,10 @@ class UnknownExecution(Execution):
         *,
         tenant_id: str | None,
         deep: bool,
+        patience: timedelta,
     ) -> None:
         names = info.execution.workflow_id, info.execution.run_id
-        super().__init__(client, examiner, counts, *names, deep=deep)
+        super().__init__(client, examiner, counts, *names, deep=deep, patience=patience)
         self._store = store
         self._tenant_id = tenant_id
         self._foreign = False

@@ -181,6 +181,7 @@ class Walk:
                 one.workflow_id,
                 one.temporal_run_id,
                 deep=self._span.deep,
+                patience=self._patience,
                 forgettable=forgettable,
             )
         ]
@@ -230,6 +231,7 @@ class Walk:
                     info,
                     tenant_id=self._span.tenant_id,
                     deep=self._span.deep,
+                    patience=self._patience,
                 )
                 for info in await self._missed(strangers, served)
             ]

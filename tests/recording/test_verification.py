@@ -289,7 +289,7 @@ async def test_executions_that_nobody_recorded_count_by_the_setting(
     bench: Bench, temporal_client: Client, task_queue: str
 ) -> None:
     """A run that came without flowkeep is a difference only where it ought to be recorded."""
-    name = f"stranger-{uuid4()}"
+    name, task_queue = f"stranger-{uuid4()}", f"{task_queue}-elsewhere"
     handle = await temporal_client.start_workflow("Nobody", id=name, task_queue=task_queue)
     await handle.terminate()
     only = {"workflow_id": name, "tenant_id": None}
