@@ -46,7 +46,7 @@ class Executions:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return None
             if is_outage(error):
-                raise TemporalUnavailable(f"Temporal did not answer: {error.message}") from error
+                raise unavailable(error) from error
             raise
 
     async def identity_of(self, description: WorkflowExecutionDescription) -> Identity:
@@ -88,6 +88,11 @@ def first_run_id(description: WorkflowExecutionDescription) -> str:
     """Return Temporal's id of the first execution of a described chain."""
     first = description.raw_description.workflow_execution_info.first_run_id
     return first or description.run_id
+
+
+def unavailable(error: RPCError) -> TemporalUnavailable:
+    """Return our error for one that says that Temporal did not answer."""
+    return TemporalUnavailable(f"Temporal did not answer: {error.message}")
 
 
 def is_outage(error: RPCError) -> bool:

@@ -14,17 +14,17 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from flowkeep.clients.executions import first_run_id
+from flowkeep.clients.executions import first_run_id, unavailable
 from flowkeep.clients.outcome import pending_activities, why_it_failed
+from flowkeep.clients.watched_tasks import WatchedTasks
 from flowkeep.contracts import Run, RunStatus, Source
 from flowkeep.contracts.progress import RunProgress, compute_progress
-from flowkeep.errors import AlreadyTerminal, Conflict, RunFailed, TemporalUnavailable
+from flowkeep.errors import AlreadyTerminal, Conflict, RunFailed
 from flowkeep.recording.outcome import described_outcome, described_status
 
 if TYPE_CHECKING:
     from flowkeep.clients.workflow import WorkflowClient
 
-_PAGE = 100
 _CLOSE_RECORD_SECONDS = 1.0
 
 
@@ -86,7 +86,7 @@ class RunHandle:
             return await self._await_end(execution)
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
-                raise _unavailable(error) from error
+                raise unavailable(error) from error
             return await self._recorded_result()
 
     async def _await_start(self) -> str | None:
@@ -118,7 +118,7 @@ class RunHandle:
                 awaited.add(execution)
 
     async def status(self) -> RunStatus:
-        """Return the status; see `run`."""
+        """Return the status of `run`."""
         return (await self.run()).status
 
     async def watch(self, interval_seconds: float = 0.5) -> AsyncIterator[RunProgress]:
@@ -127,11 +127,11 @@ class RunHandle:
         Args:
             interval_seconds: Time between two snapshots.
         """
+        tasks = WatchedTasks(self._client.store)
         while True:
             run, description = await self._look()
             pending = [] if description is None else pending_activities(description)
-            tasks = await self._tasks()
-            yield compute_progress(run, tasks, pending, datetime.now(UTC))
+            yield compute_progress(run, await tasks.of(run), pending, datetime.now(UTC))
             if run.status.terminal:
                 return
             await asyncio.sleep(interval_seconds)
@@ -220,10 +220,8 @@ class RunHandle:
         if run.status.terminal:
             return run, None
         description = await self._settle()
-        if description is None:
-            return run, None
         run = await self._ledger()
-        if run.status is RunStatus.PENDING:
+        if description is not None and run.status is RunStatus.PENDING:
             # Accepted, and neither its starter nor a worker has said so yet.
             await self._client.launcher.note_accepted(run, description)
             run = await self._ledger()
@@ -290,18 +288,6 @@ class RunHandle:
         message = run.error.message if run.error else "Temporal no longer knows the run"
         raise RunFailed(self.run_id, run.status, message)
 
-    async def _tasks(self) -> list[Any]:
-        tasks: list[Any] = []
-        cursor: str | None = None
-        while True:
-            page = await self._client.store.tasks.list_tasks(
-                self.tenant_id, self.run_id, limit=_PAGE, cursor=cursor
-            )
-            tasks.extend(page.data)
-            if not page.has_more:
-                return tasks
-            cursor = page.data[-1].key
-
     @contextmanager
     def _translated(self) -> Iterator[None]:
         """Turn what Temporal answers to a message into our errors."""
@@ -309,12 +295,8 @@ class RunHandle:
             yield
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
-                raise _unavailable(error) from error
+                raise unavailable(error) from error
             raise self._ended() from error
 
     def _ended(self) -> AlreadyTerminal:
         return AlreadyTerminal(f"run {self.run_id} has already ended", hint="start a new run")
-
-
-def _unavailable(error: RPCError) -> TemporalUnavailable:
-    return TemporalUnavailable(f"Temporal did not answer: {error.message}")

@@ -12,12 +12,12 @@ from flowkeep.clients.deletion import Deleter
 from flowkeep.clients.executions import Executions
 from flowkeep.clients.handle import RunHandle
 from flowkeep.clients.launch import Launcher
+from flowkeep.clients.lookup import find_run
 from flowkeep.clients.notes import StartNotes
 from flowkeep.clients.request import OnConflict, build_request
 from flowkeep.clients.start import Starter
 from flowkeep.clients.transactional import TransactionalStarter
 from flowkeep.contracts.erasure import Erased
-from flowkeep.errors import NotFound
 from flowkeep.recording.plugin import Plugin
 from flowkeep.settings import Settings
 from flowkeep.statestore.store import Store
@@ -227,18 +227,7 @@ class WorkflowClient:
         Raises:
             NotFound: If the tenant has no such run.
         """
-        found = None
-        run_id = run if isinstance(run, UUID) else _as_uuid(run)
-        if run_id is not None:
-            found = await self.store.runs.get_run_by_id(tenant_id, None, run_id)
-        if found is None:
-            page = await self.store.runs.find_by_workflow_id(tenant_id, str(run), limit=1)
-            if not page.data:
-                raise NotFound(
-                    f"tenant {tenant_id!r} has no run {str(run)!r}",
-                    hint="`flowkeep run list` shows the runs",
-                )
-            found = await self.store.runs.get(tenant_id, page.data[0].id)
+        found = await find_run(self.store, tenant_id, run)
         return RunHandle(
             self,
             tenant_id=tenant_id,
@@ -303,10 +292,3 @@ class WorkflowClient:
             keep_files=keep_files,
             on_progress=on_progress,
         )
-
-
-def _as_uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

@@ -18,6 +18,7 @@ from flowkeep.statestore.protocols.definitions import DefinitionRepository
 from flowkeep.statestore.protocols.large_payloads import LargePayloadRepository
 from flowkeep.statestore.protocols.reads import RunReads
 from flowkeep.statestore.protocols.reconciliation import ReconciliationRepository
+from flowkeep.statestore.protocols.requests import PendingRequestRepository, RequestRepository
 from flowkeep.statestore.protocols.retention import RetentionRepository
 from flowkeep.statestore.protocols.run_deletes import RunDeletes
 from flowkeep.statestore.protocols.run_lists import RunLists
@@ -39,7 +40,9 @@ __all__ = [
     "DefinitionRepository",
     "LargePayloadRepository",
     "LedgerCheckRepository",
+    "PendingRequestRepository",
     "ReconciliationRepository",
+    "RequestRepository",
     "RetentionRepository",
     "RunCounts",
     "RunDeletes",
