@@ -3,25 +3,35 @@
 import dataclasses
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from temporalio.api.common.v1 import Payload
+from temporalio.api.enums.v1 import CommandType
 from temporalio.client import Client
 from temporalio.converter import (
     ActivitySerializationContext,
     DataConverter,
     PayloadCodec,
     SerializationContext,
+    StorageDriverStoreContext,
+    StorageDriverWorkflowInfo,
     WithSerializationContext,
     WorkflowSerializationContext,
 )
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
+from temporalio.worker import (
+    UnsandboxedWorkflowRunner,
+    Worker,
+    WorkflowInstance,
+    WorkflowInstanceDetails,
+    WorkflowRunner,
+)
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from flowkeep.recording.plugin import Plugin
 from flowkeep.recording.sandbox import CheckedSandboxRunner, checked_runner, without_contexts
 from flowkeep.settings import Settings
-from tests.recording import plain
+from tests.recording import bulky, plain
 
 
 class Sealing(PayloadCodec, WithSerializationContext):
@@ -98,3 +108,89 @@ def test_contexts_are_spared_only_without_a_codec(
 def test_a_runner_of_the_users_own_is_kept(runner: WorkflowRunner) -> None:
     """A runner that is not ours is left as it is."""
     assert without_contexts(runner, DataConverter.default) is runner
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparing(CheckedSandboxRunner):
+    """Compares every target that is told outside with what the sandbox itself would say."""
+
+    seen: list[tuple[int, bool]] = dataclasses.field(default_factory=list)
+
+    def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
+        instance = super().create_instance(det)
+        sandboxed = getattr(instance, "_sandboxed", None)
+        if sandboxed is None:
+            return instance
+        told, asked = instance.get_external_store_context, sandboxed.get_external_store_context
+        calls: list[object] = []
+
+        def ask(command: Any) -> StorageDriverStoreContext:
+            calls.append(command)
+            return asked(command)
+
+        def compare(command: Any) -> StorageDriverStoreContext:
+            calls.clear()
+            context = told(command)
+            target, wanted = context.target, asked(command).target
+            assert isinstance(target, StorageDriverWorkflowInfo)
+            for field in dataclasses.fields(StorageDriverWorkflowInfo):
+                assert getattr(target, field.name) == getattr(wanted, field.name), field.name
+            self.seen.append((command.command_type if command else -1, bool(calls)))
+            return context
+
+        sandboxed.get_external_store_context = ask
+        instance.get_external_store_context = compare  # type: ignore[method-assign]
+        return instance
+
+
+async def test_targets_are_those_of_the_sandbox(settings: Settings, task_queue: str) -> None:
+    """Outside the sandbox storage is told the same targets; only children and signals ask it."""
+    assert settings.temporal.address is not None
+    runner = Comparing(restrictions=checked(SandboxedWorkflowRunner()).restrictions)
+    plugin = Plugin(settings, auto_place="ledger")
+    client = await Client.connect(settings.temporal.address, plugins=[plugin])
+    async with Worker(
+        client,
+        task_queue=task_queue,
+        workflows=bulky.WORKFLOWS,
+        activities=bulky.ACTIVITIES,
+        workflow_runner=runner,
+    ):
+        handle = await client.start_workflow(
+            bulky.Bulky.run, args=["small", True], id=f"t-{task_queue}", task_queue=task_queue
+        )
+        await handle.signal(bulky.Bulky.take, "small")
+        assert await handle.result() == "small"
+    asked = {kind for kind, asks in runner.seen if asks}
+    seen = {kind for kind, _ in runner.seen}
+    assert asked == {CommandType.COMMAND_TYPE_START_CHILD_WORKFLOW_EXECUTION}
+    assert {
+        -1,
+        CommandType.COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK,
+        CommandType.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION,
+    } < seen
+
+
+def checked(runner: SandboxedWorkflowRunner) -> CheckedSandboxRunner:
+    ours = checked_runner(runner)
+    assert isinstance(ours, CheckedSandboxRunner)
+    return ours
+
+
+def test_copies_of_converters_are_whole() -> None:
+    """A converter for another target is the same but for its target, as a full copy would be."""
+    converter = Plugin(Settings(), auto_place="ledger")._converters.of(None)
+    target = StorageDriverWorkflowInfo(namespace="n", id="w")
+    copy = converter._with_store_context(StorageDriverStoreContext(target))
+    slow = DataConverter._with_store_context(converter, StorageDriverStoreContext(target))
+    for one in (copy, slow):
+        assert type(one) is type(converter)
+        assert one.external_storage is not None
+        assert one.external_storage._store_context.target is target
+        assert one.external_storage._select_context.target is target
+        assert one.external_storage.drivers == converter.external_storage.drivers  # type: ignore[union-attr]
+    assert vars(copy).keys() == vars(slow).keys()
+    assert vars(copy.external_storage).keys() == vars(slow.external_storage).keys()
+    assert copy.payload_converter is converter.payload_converter
+    assert converter.external_storage is not None
+    assert converter.external_storage._store_context.target is None
