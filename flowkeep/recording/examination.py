@@ -106,7 +106,13 @@ class Examiner:
         decoder = Decoder(self._client.data_converter, "full" if facts.flowkeep else self._payloads)
         if facts.end is not None:
             facts = replace(facts, end=await decoder.end(facts.end))
-        ref = facts.start.run
+        # The first event of what a reset made is that of the execution it goes back to.
+        facts = replace(facts, start=replace(facts.start, started_at=description.start_time))
+        ref, start = facts.start.run, facts.start
+        if repair:
+            await self._store.system.note_start(
+                case.namespace, case.temporal_run_id, start.kind, start.started_at
+            )
         recorded = await self._store.system.recorded(
             case.namespace,
             case.temporal_run_id,

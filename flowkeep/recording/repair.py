@@ -69,7 +69,6 @@ class Repair:
         for one in findings:
             if one.kind in MISSING:
                 await self._adopt(one.temporal_run_id or self._ref.temporal_run_id)
-        await self._name_kind()
         await self._rebuild(findings)
         if DifferenceKind.ENDED_TOO_EARLY in kinds or self._found_open():
             await self._system.reopen(
@@ -82,20 +81,21 @@ class Repair:
             await self._system.recount(self._ref.run_id)
 
     async def _adopt(self, temporal_run_id: str) -> None:
+        """Make an execution known: this one, or one that follows on it."""
+        start, own = self._facts.start, temporal_run_id == self._ref.temporal_run_id
+        end = self._facts.end
+        began = start.started_at if own or end is None else end.closed_at
         ref = replace(self._ref, temporal_run_id=temporal_run_id)
-        await self._system.record(
-            [], starts=[RunStarted(run=ref, started_at=self._facts.start.started_at)]
-        )
+        await self._system.record([], starts=[RunStarted(run=ref, started_at=began)])
+        if own:
+            await self._system.note_start(
+                ref.namespace, temporal_run_id, start.kind, start.started_at
+            )
 
     def _found_open(self) -> bool:
         """Tell whether an open execution was unknown, so that its run seemed to have ended."""
         run, known = self._recorded.run, self._recorded.segment is not None
         return self._facts.end is None and not known and run is not None and run.status.terminal
-
-    async def _name_kind(self) -> None:
-        segment, kind = self._recorded.segment, self._facts.start.kind
-        if segment is None or segment.kind is not kind:
-            await self._system.set_kind(self._ref.namespace, self._ref.temporal_run_id, kind)
 
     async def _rebuild(self, findings: Sequence[Finding]) -> None:
         wanted: dict[str, dict[int, Rebuild]] = defaultdict(dict)
@@ -165,3 +165,5 @@ class Repair:
         await self._system.expect_no_retry(run_id, marks["waits"])
         await self._system.mark_superseded(run_id, marks["undone"], superseded=True)
         await self._system.mark_superseded(run_id, marks["kept"], superseded=False)
+        if marks["undone"] or marks["kept"]:
+            await self._system.recount(run_id)

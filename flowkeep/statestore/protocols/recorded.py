@@ -1,6 +1,7 @@
 """What is read of one execution to compare it with Temporal, and corrected afterwards."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -55,8 +56,13 @@ class RecordedRepository(Protocol):
         """
         ...
 
-    async def set_kind(self, namespace: str, temporal_run_id: str, kind: SegmentKind) -> None:
-        """Note why an execution began."""
+    async def note_start(
+        self, namespace: str, temporal_run_id: str, kind: SegmentKind, started_at: datetime
+    ) -> None:
+        """Note why and when an execution began, if the ledger knows it.
+
+        The order of a run's executions hangs on it: who recorded them first may not have known.
+        """
         ...
 
     async def reopen(self, run_id: UUID, namespace: str, temporal_run_id: str) -> None:

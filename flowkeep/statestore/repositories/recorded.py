@@ -1,6 +1,7 @@
 """What the ledger says of one execution, and corrections that no record can make."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -64,6 +65,11 @@ WHERE t.run_id = :run_id AND t.temporal_run_id = m.temporal_run_id
 """
 _SUPERSEDE = _MARK.replace("<change>", "superseded = CAST(:superseded AS boolean)")
 _WAIT_NO_MORE = _MARK.replace("<change>", "next_retry_at = NULL")
+_NOTE_START = """
+UPDATE {schema}.run_segment SET kind = :kind, started_at = :started_at
+WHERE namespace = :namespace AND temporal_run_id = :temporal_run_id
+  AND (kind, started_at) IS DISTINCT FROM (:kind, CAST(:started_at AS timestamptz))
+"""
 _REOPEN = """
 UPDATE {schema}.run_segment
 SET status = 'running', closed_at = NULL, error = NULL, failure_reason = NULL,
@@ -149,13 +155,19 @@ class RecordedExecutions:
             changed = await session.execute(statement, {"run_id": run_id, **keys, **more})
             return int(changed.rowcount)
 
-    async def set_kind(self, namespace: str, temporal_run_id: str, kind: SegmentKind) -> None:
-        """Note why an execution began."""
+    async def note_start(
+        self, namespace: str, temporal_run_id: str, kind: SegmentKind, started_at: datetime
+    ) -> None:
+        """Note why and when an execution began, if the ledger knows it."""
         async with self._scope.write() as session:
             await session.execute(
-                "UPDATE {schema}.run_segment SET kind = :kind"
-                " WHERE namespace = :namespace AND temporal_run_id = :temporal_run_id",
-                {"namespace": namespace, "temporal_run_id": temporal_run_id, "kind": kind.value},
+                _NOTE_START,
+                {
+                    "namespace": namespace,
+                    "temporal_run_id": temporal_run_id,
+                    "kind": kind.value,
+                    "started_at": started_at,
+                },
             )
 
     async def reopen(self, run_id: UUID, namespace: str, temporal_run_id: str) -> None:
