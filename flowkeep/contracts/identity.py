@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
-from flowkeep.contracts.status import RunKind
+from flowkeep.contracts.status import RunKind, SegmentKind
 
 HEADER = "flowkeep"
 """Name of the Temporal header, and of the memo field with the same content."""
@@ -70,6 +70,9 @@ class RunRef:
     """Everything a record must say of the Temporal execution it belongs to.
 
     Enough to create the run and its segment when this is the first record of them.
+
+    Attributes:
+        segment_kind: Why Temporal began this execution; null where whoever reports cannot tell.
     """
 
     run_id: UUID
@@ -86,6 +89,7 @@ class RunRef:
     kind: RunKind = RunKind.RUN
     triggered_from: str | None = None
     labels: dict[str, str] = field(default_factory=dict)
+    segment_kind: SegmentKind | None = None
 
 
 def derive_run_id(namespace: str, workflow_id: str, first_run_id: str) -> UUID:

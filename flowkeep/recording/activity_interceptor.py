@@ -50,7 +50,7 @@ class ActivityInbound(ActivityInboundInterceptor):
             return await self._execute(input)
         plain = header.get("retry_policy")
         policy = info.retry_policy or (read_policy(plain) if plain else None)
-        run = CurrentRun(activity_run_ref(identity, info), identity, policy)
+        run = CurrentRun(activity_run_ref(identity, info, header.get("segment")), identity, policy)
         owner = getattr(input.fn, "__self__", None)
         scope = owner if isinstance(owner, AttemptScope) else None
         report = AttemptReport(

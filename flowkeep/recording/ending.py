@@ -15,9 +15,9 @@ from temporalio.exceptions import (
 )
 
 from flowkeep.contracts import SegmentClose
-from flowkeep.contracts.status import FailureReason, RunStatus, SegmentKind
+from flowkeep.contracts.status import FailureReason, RunStatus
 from flowkeep.recording.capture import Payloads, capture, error_info
-from flowkeep.recording.identity import workflow_run_ref
+from flowkeep.recording.identity import segment_kind, workflow_run_ref
 from flowkeep.recording.tracker import RunTracker
 
 
@@ -64,7 +64,7 @@ def close_of(
         run=workflow_run_ref(tracker.identity, info),
         status=status,
         closed_at=workflow.now(),
-        kind=_segment_kind(info),
+        kind=segment_kind(info),
         outputs=capture(outputs, payloads, payload_bytes),
         error=None if error is None or goes_on else error_info(error),
         failure_reason=_failure_reason(status, error),
@@ -73,16 +73,6 @@ def close_of(
         tentative=_may_run_again(info, status, error),
         started_at=info.workflow_start_time,
     )
-
-
-def _segment_kind(info: workflow.Info) -> SegmentKind:
-    if info.original_execution_run_id != info.run_id:
-        return SegmentKind.RESET
-    if info.attempt > 1:
-        return SegmentKind.RETRY
-    if info.continued_run_id is None:
-        return SegmentKind.START
-    return SegmentKind.CRON if info.cron_schedule else SegmentKind.CONTINUE
 
 
 def _may_run_again(info: workflow.Info, status: RunStatus, error: BaseException | None) -> bool:

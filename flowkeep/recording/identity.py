@@ -19,7 +19,7 @@ from flowkeep.contracts.identity import (
     RunRef,
     derive_run_id,
 )
-from flowkeep.contracts.status import RunKind
+from flowkeep.contracts.status import RunKind, SegmentKind
 
 Headers = Mapping[str, Payload]
 
@@ -128,11 +128,29 @@ def workflow_run_ref(identity: Identity, info: workflow.Info) -> RunRef:
         temporal_run_id=info.run_id,
         workflow_type=info.workflow_type,
         task_queue=info.task_queue,
+        segment_kind=segment_kind(info),
     )
 
 
-def activity_run_ref(identity: Identity, info: activity.Info) -> RunRef:
-    """Describe the execution that an activity belongs to."""
+def segment_kind(info: workflow.Info) -> SegmentKind:
+    """Tell why the execution that runs now began."""
+    if info.original_execution_run_id != info.run_id:
+        return SegmentKind.RESET
+    if info.attempt > 1:
+        return SegmentKind.RETRY
+    if info.continued_run_id is None:
+        return SegmentKind.START
+    return SegmentKind.CRON if info.cron_schedule else SegmentKind.CONTINUE
+
+
+def activity_run_ref(identity: Identity, info: activity.Info, segment: str | None = None) -> RunRef:
+    """Describe the execution that an activity belongs to.
+
+    Args:
+        identity: Who it is.
+        info: Temporal's own information.
+        segment: Why the execution began, as the header of the task says.
+    """
     assert info.workflow_id is not None
     assert info.workflow_run_id is not None
     return run_ref(
@@ -142,6 +160,7 @@ def activity_run_ref(identity: Identity, info: activity.Info) -> RunRef:
         temporal_run_id=info.workflow_run_id,
         workflow_type=info.workflow_type or "",
         task_queue=info.task_queue,
+        segment_kind=SegmentKind(segment) if segment in list(SegmentKind) else None,
     )
 
 

@@ -6,10 +6,12 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 
 from flowkeep.contracts.identity import Identity
+from flowkeep.contracts.status import SegmentKind
 from flowkeep.recording.identity import (
     header_payload,
     plain_policy,
     read_header,
+    segment_kind,
     workflow_identity,
 )
 
@@ -28,6 +30,7 @@ class RunTracker:
         self._counts_all = True
         self._flowkeep = False
         self._payloads: dict[str, Any] = {}
+        self._segment = SegmentKind.START
 
     def begin(self) -> None:
         """Read the start header, or derive the identity when there is none.
@@ -44,6 +47,7 @@ class RunTracker:
         info = workflow.info()
         self._counts_all = start is not None or info.continued_run_id is None
         self._flowkeep = getattr(workflow.instance(), "__flowkeep_workflow__", False)
+        self._segment = segment_kind(info)
         self.identity = workflow_identity(start, info)
 
     def next_local_id(self) -> str | None:
@@ -61,6 +65,8 @@ class RunTracker:
         the workflow is one of flowkeep's tells whoever rebuilds records that values are kept whole.
         """
         extra: dict[str, Any] = {"flowkeep": True} if self._flowkeep else {}
+        if self._segment is not SegmentKind.START:
+            extra["segment"] = self._segment.value
         if policy is not None:
             extra["retry_policy"] = plain_policy(policy)
         if explicit_id is not None:

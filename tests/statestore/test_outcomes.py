@@ -157,6 +157,19 @@ async def test_a_reset_begins_an_ended_run_anew(store: Store) -> None:
     assert (await kinds(store, run.id))[-3:] == ["segment_started", "reset", "succeeded"]
 
 
+async def test_an_attempt_of_a_reset_opens_the_run(store: Store) -> None:
+    """Where the record says that its execution is a reset, the event and the segment say so."""
+    run, first = await running(store)
+    await store.system.close_segment(close_of(first, RunStatus.FAILED, error=ERROR))
+    reset = ref_of(run, segment_kind=SegmentKind.RESET)
+    await store.system.record([attempt(reset)])
+    again = await store.runs.get(TENANT, run.id)
+    assert (again.status, again.error, again.tasks_finished) == (RunStatus.RUNNING, None, 1)
+    assert (await store.runs.list_segments(TENANT, run.id))[-1].kind is SegmentKind.RESET
+    await store.system.close_segment(close_of(reset))
+    assert (await kinds(store, run.id))[-3:] == ["segment_started", "reset", "succeeded"]
+
+
 async def test_a_close_of_a_run_nobody_knew_adopts_it(store: Store) -> None:
     """A run that came without our client is recorded with its end."""
     ref = ref_of(new_run(), tenant_id=TENANT)

@@ -37,6 +37,7 @@ Known = MutableMapping[Execution, None]
 Runs = dict[Execution, Locked]
 R = TypeVar("R", Attempt, SegmentClose, RunStarted)
 
+_FIRST = (None, SegmentKind.START)
 _MOST_KNOWN = 10_000
 
 
@@ -57,6 +58,12 @@ class Flush:
         """Return one reference per execution."""
         groups = (self.attempts, self.starts, self.closes)
         return adoption.unique([*self.seen, *(record.run for group in groups for record in group)])
+
+    def kinds(self) -> dict[Execution, SegmentKind]:
+        """Return why executions began that are not their runs' first, where a record says so."""
+        told = [(ref, ref.segment_kind) for ref in self.refs()]
+        told += [(close.run, close.kind) for close in self.closes]
+        return {execution(ref): kind for ref, kind in told if kind not in _FIRST}
 
     def without(self, late: set[Execution]) -> "Flush":
         """Leave out what is told of some executions."""
@@ -117,11 +124,7 @@ async def _settle(
 ) -> tuple[Arrived, Runs]:
     """Find or make the runs of all executions, and lock them."""
     refs = flush.refs()
-    kinds = {
-        execution(close.run): close.kind
-        for close in flush.closes
-        if close.kind is not SegmentKind.START
-    }
+    kinds = flush.kinds()
     unknown = [ref for ref in refs if execution(ref) not in known]
     arrived = await ensure_all(session, unknown, kinds, durable=durable)
     refs = [ref for ref in refs if execution(ref) not in arrived.late]
