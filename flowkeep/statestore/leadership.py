@@ -100,10 +100,14 @@ async def leadership(
 
 
 async def _acquire(driver: Any, key: int, poll_seconds: float) -> None:
+    told = False
     while True:
         cursor = await driver.execute("SELECT pg_try_advisory_lock(%s)", (key,))
         if (await cursor.fetchone())[0]:
             return
+        if not told:
+            logger.info("another process leads; this one stands by")
+        told = True
         await asyncio.sleep(poll_seconds)
 
 
