@@ -1,13 +1,16 @@
 # Each target installs what it needs; only Python 3.11+ and make have to be there.
 # PYTHON=… picks the interpreter, ARGS=… is passed on, BENCH=… picks one benchmark,
-# RUNS=… the sizes of ledgers that are measured.
+# RUNS=… the sizes of ledgers that are measured, SEED=… and SEEDS=… the first seed of the fault suite
+# and how many there are.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults check bench bench-extraction bench-orchestration bench-ledger lock clean
+.PHONY: help demo test test-faults test-kills check bench bench-extraction bench-orchestration bench-ledger lock clean
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 RUNS ?= 100000
+SEED ?= 1
+SEEDS ?= 20
 BENCH ?= $(patsubst benchmarks/%.py,%,$(wildcard benchmarks/[a-z]*.py))
 
 help: ## show this list
@@ -19,12 +22,14 @@ demo: $(INSTALLED) ## start the engine, extract a sample database, show its run
 test: $(INSTALLED) ## run the tests on real servers, a process per core
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
-test-faults: $(INSTALLED) ## the long form of the fault tests: more kills, more random changes
+test-faults: test-kills ## break servers, processes and links under mixed runs; ledger = truth
+	@$(BIN)/python -m tests.faults --seed $(SEED) --seeds $(SEEDS) $(ARGS)
+
+test-kills: $(INSTALLED) ## the long form of the other fault tests: more kills, more random changes
 	@MUTATION_SEEDS=20 MODEL_EXAMPLES=300 $(BIN)/python -m pytest --fault-points 10 \
 		tests/extraction/test_kills.py tests/extraction/test_mutations.py \
-		tests/statestore/test_model.py $(ARGS)
-	@$(BIN)/python -m pytest --fault-points 20 \
-		tests/statestore/archive/test_archive_crash.py $(ARGS)
+		tests/statestore/test_model.py
+	@$(BIN)/python -m pytest --fault-points 20 tests/statestore/archive/test_archive_crash.py
 
 check: $(INSTALLED) ## formatting, lint, types, import layers
 	@$(BIN)/ruff format --check .

@@ -18,12 +18,16 @@ import uvloop
 from tests.faults.driver import Options, Report, run_seed
 from tests.faults.injections import FAULTS
 
+SHORT_RUNS, SHORT_SECONDS, SHORT_INTERVAL_SECONDS = 40, 12, 2
 _INSIDE = "FAULTS_NAMESPACE"
 
 
 def main() -> int:
     """Run the seeds; 0 when all passed."""
     options = _parser().parse_args()
+    if options.short:
+        options.runs, options.seconds = SHORT_RUNS, SHORT_SECONDS
+        options.set.append(f"FLOWKEEP_RECONCILER_INTERVAL_SECONDS={SHORT_INTERVAL_SECONDS}")
     apart = os.environ.get(_INSIDE) == "1"
     if not apart and not options.no_namespace:
         return _in_namespace()
@@ -105,7 +109,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--runs", type=int, default=220)
     parser.add_argument("--seconds", type=float, default=45, help="how long things break")
     parser.add_argument("--faults", type=lambda text: [one for one in text.split(",") if one])
-    parser.add_argument("--short", action="store_true", help="only faults that cost little time")
+    parser.add_argument(
+        "--short", action="store_true", help="few runs, and only faults that cost little time"
+    )
     parser.add_argument("--go-on", action="store_true", help="carry on after a seed that failed")
     parser.add_argument("--keep", action="store_true", help="keep logs of seeds that passed")
     parser.add_argument("--set", action="append", default=[], help="NAME=value for all processes")

@@ -20,7 +20,7 @@ from tests.faults.requests import Request, Requester
 from tests.faults.rows import Ledger, read_ledger
 from tests.faults.scene import CLI, Scene, scene
 
-SETTLE_SECONDS = 120.0
+SETTLE_SECONDS = 180.0
 """How long runs may take to end after the last fault."""
 TELL_SECONDS = 5.0
 """How often the driver says what it waits for."""

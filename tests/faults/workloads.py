@@ -111,7 +111,7 @@ async def late_step() -> str:
         return "late"
 
 
-async def _do(fn: Any, *args: Any, seconds: float = 5, **options: Any) -> Any:
+async def _do(fn: Any, *args: Any, seconds: float = 10, **options: Any) -> Any:
     options.setdefault("retry_policy", PERSISTENT)
     timeout = timedelta(seconds=seconds)
     return await workflow.execute_activity(fn, args=args, start_to_close_timeout=timeout, **options)
@@ -119,7 +119,7 @@ async def _do(fn: Any, *args: Any, seconds: float = 5, **options: Any) -> Any:
 
 async def _do_here(fn: Any, *args: Any) -> Any:
     return await workflow.execute_local_activity(
-        fn, args=args, start_to_close_timeout=timedelta(seconds=5), retry_policy=PERSISTENT
+        fn, args=args, start_to_close_timeout=timedelta(seconds=10), retry_policy=PERSISTENT
     )
 
 
