@@ -12,6 +12,7 @@ from temporalio.exceptions import ApplicationError, CancelledError
 from flowkeep.contracts.records import ErrorInfo
 from flowkeep.contracts.status import TaskStatus, TaskType
 from flowkeep.contracts.tasks import Attempt
+from flowkeep.errors import LedgerUnavailable
 from flowkeep.recording.capture import Payloads, capture, capture_arguments, error_info
 from flowkeep.recording.current import CurrentRun, RecordingHost, reported_success
 from flowkeep.recording.group_writer import Entry
@@ -104,11 +105,15 @@ class AttemptReport:
         if recorder is None:
             return
         if recorder.waits_for_all or recorder.offer(attempt) is None:
-            await self._record(attempt, wait=False)
+            try:
+                await self._record(attempt, wait=False)
+            except LedgerUnavailable as error:  # `required`: so this is no success
+                self.refuted(error)
+                raise
         reported_success.set(self)
 
     def refuted(self, error: BaseException) -> None:
-        """Correct a success whose result could not be encoded: the server gets a failure."""
+        """Correct a success that Temporal does not hear of: it gets a failure instead."""
         recorder = self._host.recorder
         if recorder is not None:
             recorder.report(self._failure(error))

@@ -97,6 +97,19 @@ class Once:
 
 
 @workflow.defn
+class Two:
+    """Two activities, one after the other; returns what the second does."""
+
+    @workflow.run
+    async def run(self, first: str, second: str) -> int:
+        await workflow.execute_activity(first, start_to_close_timeout=SOON)
+        done: int = await workflow.execute_activity(
+            second, start_to_close_timeout=timedelta(minutes=1), retry_policy=QUICKLY
+        )
+        return done
+
+
+@workflow.defn
 class Locally:
     @workflow.run
     async def run(self, name: str) -> None:
@@ -218,6 +231,7 @@ class Asked:
 WORKFLOWS = [
     One,
     Once,
+    Two,
     Locally,
     Parent,
     Continues,
