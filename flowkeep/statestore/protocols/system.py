@@ -47,7 +47,8 @@ class SystemRepository(
             attempts: In any order, of any tenant, with repeats.
             closes: Ends of executions, written after the attempts; see `close_segment`. Those of
                 runs that were deleted or archived since are dropped.
-            starts: Requested runs that Temporal accepted, written before the attempts.
+            starts: Requested runs that Temporal accepted, written before the attempts. One whose
+                run is no longer pending only makes its execution known.
             durable: False lets the commit return before the log is on disk: for what Temporal's
                 history can give back after a crash of the database server.
 
@@ -66,7 +67,9 @@ class SystemRepository(
         """Record how one Temporal execution ended, and the run's outcome unless it goes on.
 
         The run is left open when the close is tentative, says `running` (continued as new), or
-        when a later execution of the run is known.
+        when a later execution of the run is known. Of several reports by workflow code the latest
+        holds: an end that the server refused is reported again; the server's word beats them all.
+        What an attempt shows to have been refused is dropped.
 
         Raises:
             NotFound: If the run was deleted or archived since: the record comes too late.
