@@ -82,15 +82,18 @@ class Repair:
 
     async def _adopt(self, temporal_run_id: str) -> None:
         """Make an execution known: this one, or one that follows on it."""
-        start, own = self._facts.start, temporal_run_id == self._ref.temporal_run_id
-        end = self._facts.end
+        start, end, run = self._facts.start, self._facts.end, self._recorded.run
+        own = temporal_run_id == self._ref.temporal_run_id
+        kind = start.kind if own else SegmentKind.CONTINUE
         began = start.started_at if own or end is None else end.closed_at
+        if run is not None:
+            await self._system.adopt_segment(
+                run.id, self._ref.namespace, temporal_run_id, kind, began
+            )
         ref = replace(self._ref, temporal_run_id=temporal_run_id)
         await self._system.record([], starts=[RunStarted(run=ref, started_at=began)])
-        if own:
-            await self._system.note_start(
-                ref.namespace, temporal_run_id, start.kind, start.started_at
-            )
+        if run is None:
+            await self._system.note_start(ref.namespace, temporal_run_id, kind, began)
 
     def _found_open(self) -> bool:
         """Tell whether an open execution was unknown, so that its run seemed to have ended."""

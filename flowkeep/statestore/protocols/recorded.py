@@ -56,6 +56,21 @@ class RecordedRepository(Protocol):
         """
         ...
 
+    async def adopt_segment(
+        self,
+        run_id: UUID,
+        namespace: str,
+        temporal_run_id: str,
+        kind: SegmentKind,
+        started_at: datetime,
+    ) -> None:
+        """Note an execution of a run that nobody has recorded; the run stays as it is.
+
+        Raises:
+            NotFound: If the run was deleted or archived since.
+        """
+        ...
+
     async def note_start(
         self, namespace: str, temporal_run_id: str, kind: SegmentKind, started_at: datetime
     ) -> None:

@@ -27,6 +27,7 @@ from flowkeep.statestore.repositories import payloads, tombstones
 from flowkeep.statestore.repositories.changes import change, lock
 from flowkeep.statestore.repositories.creation import open_run
 from flowkeep.statestore.repositories.outcome import Outcome
+from flowkeep.statestore.repositories.segments import open_segment
 from flowkeep.statestore.session import Scope, Session
 
 _RUN = """
@@ -155,20 +156,29 @@ class RecordedExecutions:
             changed = await session.execute(statement, {"run_id": run_id, **keys, **more})
             return int(changed.rowcount)
 
+    async def adopt_segment(
+        self,
+        run_id: UUID,
+        namespace: str,
+        temporal_run_id: str,
+        kind: SegmentKind,
+        started_at: datetime,
+    ) -> None:
+        """Note an execution of a run that nobody has recorded."""
+        async with self._scope.write() as session:
+            row = await lock(session, run_id)
+            later = kind is not SegmentKind.START
+            await open_segment(
+                session, row, temporal_run_id, later=later, kind=kind, source=Source.SERVER
+            )
+            await _note_start(session, namespace, temporal_run_id, kind, started_at)
+
     async def note_start(
         self, namespace: str, temporal_run_id: str, kind: SegmentKind, started_at: datetime
     ) -> None:
         """Note why and when an execution began, if the ledger knows it."""
         async with self._scope.write() as session:
-            await session.execute(
-                _NOTE_START,
-                {
-                    "namespace": namespace,
-                    "temporal_run_id": temporal_run_id,
-                    "kind": kind.value,
-                    "started_at": started_at,
-                },
-            )
+            await _note_start(session, namespace, temporal_run_id, kind, started_at)
 
     async def reopen(self, run_id: UUID, namespace: str, temporal_run_id: str) -> None:
         """Note that an execution that was recorded as ended runs on."""
@@ -207,6 +217,18 @@ _OPENED = {
     "error": None,
     "failure_reason": None,
 }
+
+
+async def _note_start(
+    session: Session, namespace: str, temporal_run_id: str, kind: SegmentKind, at: datetime
+) -> None:
+    values = {
+        "namespace": namespace,
+        "temporal_run_id": temporal_run_id,
+        "kind": kind.value,
+        "started_at": at,
+    }
+    await session.execute(_NOTE_START, values)
 
 
 async def _overwrite(

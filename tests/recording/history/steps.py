@@ -56,21 +56,26 @@ async def complete_elsewhere(client: Client, handle: WorkflowHandle[Any, Any]) -
 
 
 async def reset(
-    client: Client, handle: WorkflowHandle[Any, Any], workflow_task: int
+    client: Client, handle: WorkflowHandle[Any, Any], *, after: str
 ) -> WorkflowHandle[Any, Any]:
-    """Reset an execution to one of its workflow tasks, counted from 1; returns the new one."""
+    """Reset an execution to where one of its activities has just ended; returns the new one."""
     run_id = handle.run_id or handle.result_run_id
     exact = client.get_workflow_handle(handle.id, run_id=run_id)
-    tasks = [
-        event.event_id
-        async for event in exact.fetch_history_events()
-        if event.HasField("workflow_task_completed_event_attributes")
-    ]
+    scheduled, ended, point = 0, False, 0
+    async for event in exact.fetch_history_events():
+        if event.HasField("activity_task_scheduled_event_attributes"):
+            if event.activity_task_scheduled_event_attributes.activity_id == after:
+                scheduled = event.event_id
+        elif event.HasField("activity_task_completed_event_attributes"):
+            told = event.activity_task_completed_event_attributes
+            ended = ended or told.scheduled_event_id == scheduled
+        elif event.HasField("workflow_task_completed_event_attributes") and ended and not point:
+            point = event.event_id
     made = await client.workflow_service.reset_workflow_execution(
         ResetWorkflowExecutionRequest(
             namespace=client.namespace,
             workflow_execution=WorkflowExecution(workflow_id=handle.id, run_id=run_id),
-            workflow_task_finish_event_id=tasks[workflow_task - 1],
+            workflow_task_finish_event_id=point,
             request_id=str(uuids.uuid7()),
         )
     )

@@ -149,12 +149,12 @@ async def test_reset_of_an_open_run(
             assert len(await ledger.rows(first)) == 2
 
         await eventually(two_done)
-        second = await reset(recorded, first, 2)  # after activity one
+        second = await reset(recorded, first, after="1")
         await second.signal(flows.Steps.go)
         assert await second.result() == "Hello, three!"
     await check_resets(ledger, first, second, kept={"1"})
     async with serve(recorded):
-        third = await reset(recorded, second, 3)  # after activity two of the second
+        third = await reset(recorded, second, after="2")
         await third.signal(flows.Steps.go)
         assert await third.result() == "Hello, three!"
     for one in (first, second, third):
@@ -216,7 +216,7 @@ async def test_reset_of_a_closed_run(
         await first.signal(flows.Steps.go)
         await first.result()
         await ledger.agrees(first)
-    made = await reset(recorded, first, 2)
+    made = await reset(recorded, first, after="1")
     assert kinds(await ledger.examine(first)) == ["segment_missing"]
     await ledger.examine(made, deep=False, repair=True)
     assert (await ledger.run(first))[0] == "running"
