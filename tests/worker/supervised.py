@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 from flowkeep.errors import LedgerUnavailable
-from flowkeep.supervisor import supervise
+from flowkeep.supervisor import Companion, supervise
 
 AWAY = 4
 """How often the ledger is found away: more often than a broken worker is started again."""
@@ -41,7 +41,26 @@ async def either(folder: str) -> None:
     await (work(folder) if first else other(folder))
 
 
+async def crashes(folder: str) -> None:
+    """End at once the first time, then stand by until SIGTERM."""
+    begun = Path(folder) / "companion"
+    first = not begun.exists()
+    with begun.open("a") as file:
+        file.write("x")
+    if first:
+        raise RuntimeError("told to")
+    stopped = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+    (Path(folder) / "companion-listens").touch()
+    await stopped.wait()
+    (Path(folder) / "companion-drained").touch()
+
+
 if __name__ == "__main__":
     import sys
 
-    supervise(either, args=(sys.argv[1],), processes=2)
+    if sys.argv[2:] == ["beside"]:
+        beside = Companion(crashes, (sys.argv[1],), name="beside", delay_seconds=0)
+        supervise(other, args=(sys.argv[1],), beside=beside)
+    else:
+        supervise(either, args=(sys.argv[1],), processes=2)

@@ -30,3 +30,27 @@ async def test_a_server_that_is_away_does_not_end_the_parent(tmp_path: Path) -> 
         if parent.returncode is None:
             parent.kill()
             await parent.wait()
+
+
+@pytest.mark.slow
+async def test_a_companion_that_crashes_is_started_again(tmp_path: Path) -> None:
+    """A process beside the workers comes back when it ends, and goes when they go."""
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.worker.supervised", str(tmp_path), "beside"
+    )
+    begun = tmp_path / "companion"
+
+    def back() -> None:
+        assert (tmp_path / "companion-listens").exists()
+        assert begun.read_text() == "xx"
+        assert parent.returncode is None
+
+    try:
+        await eventually(back, timeout=90)
+        parent.terminate()
+        assert await parent.wait() == 0
+        assert (tmp_path / "companion-drained").exists()
+    finally:
+        if parent.returncode is None:
+            parent.kill()
+            await parent.wait()
