@@ -38,3 +38,11 @@ def test_undecoded_payloads_are_recorded_by_digest(mode: str) -> None:
     raw = RawValue(Payload(metadata={"encoding": b"json/plain"}, data=b'{"password":"canary-pw"}'))
     for value in (raw, [raw, raw]):
         assert "canary" not in str(capture(value, mode))  # type: ignore[arg-type]
+
+
+def test_big_values_are_told_by_their_digest() -> None:
+    """Above the limit a value that would be kept in full is told by size and hash, and why."""
+    assert capture("x" * 98, "full", 100) == "x" * 98
+    kept = capture("x" * 99, "full", 100)
+    assert kept == {**capture("x" * 99, "digest"), "not_recorded": "larger than 100 bytes"}
+    assert kept["size"] == 101
