@@ -93,7 +93,7 @@ class _Json(Report):
             "compared": counts.compared,
             "listed": counts.listed,
             "requests": counts.requests,
-            "skipped": {why: counts.skipped[why] for why in sorted(counts.skipped)},
+            "skipped": {why: number for why, number in sorted((+counts.skipped).items())},
             "by_kind": {kind: counts.differences[kind] for kind in sorted(counts.differences)},
         }
 
@@ -158,8 +158,8 @@ def sum_up(counts: "VerificationCounts", options: Mapping[str, Any]) -> Iterator
         f"{counts.compared:,} executions of the ledger compared with Temporal, "
         f"{counts.listed:,} of Temporal looked up in the ledger, {counts.requests:,} open requests"
     )
-    skipped = [f"{counts.skipped[why]:,} {_WHY[why]}" for why in sorted(counts.skipped)]
-    if any(counts.skipped.values()):
+    skipped = [f"{number:,} {_WHY[why]}" for why, number in sorted((+counts.skipped).items())]
+    if skipped:
         yield f"not compared: {', '.join(skipped)}"
     found = counts.differences.total()
     if not found:
