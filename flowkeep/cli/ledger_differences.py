@@ -93,7 +93,7 @@ class _Json(Report):
             "compared": counts.compared,
             "listed": counts.listed,
             "requests": counts.requests,
-            "skipped": {why: number for why, number in sorted((+counts.skipped).items())},
+            "skipped": dict(sorted((+counts.skipped).items())),
             "by_kind": {kind: counts.differences[kind] for kind in sorted(counts.differences)},
         }
 
