@@ -16,6 +16,7 @@ class RunRecord:
         outputs: What it returned; null also where the value is too big for its row.
         has_outputs: Whether any value is stored.
         has_error: Whether it says why it failed.
+        requested: Whether flowkeep's client requested it, with arguments that the ledger keeps.
     """
 
     id: UUID
@@ -26,6 +27,7 @@ class RunRecord:
     has_error: bool
     outputs: Any
     has_outputs: bool
+    requested: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,8 @@ from flowkeep.statestore.session import Scope, Session
 
 _RUN = """
 SELECT u.id, u.tenant_id, u.status, u.source, u.failure_reason, u.error IS NOT NULL AS has_error,
-       u.outputs, (u.outputs IS NOT NULL OR u.outputs_hash IS NOT NULL) AS has_outputs
+       u.outputs, (u.outputs IS NOT NULL OR u.outputs_hash IS NOT NULL) AS has_outputs,
+       (u.inputs IS NOT NULL OR u.inputs_hash IS NOT NULL) AS requested
 FROM {schema}.run AS u
 WHERE u.id = COALESCE(
     (SELECT run_id FROM {schema}.run_segment
@@ -260,6 +261,7 @@ def _run(row: RowMapping) -> RunRecord:
         has_error=row["has_error"],
         outputs=row["outputs"],
         has_outputs=row["has_outputs"],
+        requested=row["requested"],
     )
 
 
