@@ -24,6 +24,7 @@ from flowkeep.contracts.status import RunKind, SegmentKind
 Headers = Mapping[str, Payload]
 
 _ENCODING = b"json/plain"
+_SEGMENTS: dict[str | None, SegmentKind] = {kind.value: kind for kind in SegmentKind}
 
 
 def read_header(headers: Headers) -> dict[str, Any] | None:
@@ -160,7 +161,7 @@ def activity_run_ref(identity: Identity, info: activity.Info, segment: str | Non
         temporal_run_id=info.workflow_run_id,
         workflow_type=info.workflow_type or "",
         task_queue=info.task_queue,
-        segment_kind=SegmentKind(segment) if segment in list(SegmentKind) else None,
+        segment_kind=_SEGMENTS.get(segment),
     )
 
 
