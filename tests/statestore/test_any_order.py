@@ -22,7 +22,7 @@ from flowkeep.contracts import (
 )
 from flowkeep.statestore import Store
 from tests.statestore.records import TENANT, at, attempt, close_of
-from tests.statestore.test_model import EXAMPLES, SETTINGS, Subject
+from tests.statestore.subject import EXAMPLES, SETTINGS, Subject
 
 Fact = Attempt | SegmentClose | RunStarted
 _count = iter(range(10**9, 2 * 10**9))
