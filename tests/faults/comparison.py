@@ -107,6 +107,10 @@ def _requests(truth: Truth, ledger: Ledger) -> Iterator[str]:
                 yield f"{request.workflow_id}: {len(found)} firings in the ledger instead of 2"
         else:
             found = runs.get(request.workflow_id, [])
+            if request.way == "rollback":
+                if found:
+                    yield f"{request.workflow_id}: was rolled back, and is in the ledger"
+                continue
             # After an answer that never came the caller starts again, and an ended run's id may
             # be used once more.
             if len(found) != 1 and not (found and request.errors):

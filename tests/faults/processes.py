@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import sys
+from multiprocessing import forkserver
 from multiprocessing import process as current
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -22,6 +23,11 @@ _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(
     ["tests.faults.worker_program", "flowkeep.cli.ledger", "flowkeep.cli.ledger_verify"]
 )
+
+
+def warm_up() -> None:
+    """Let the process that others are forked from begin with its imports."""
+    forkserver.ensure_running()
 
 
 class Program:

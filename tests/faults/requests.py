@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from temporalio.client import (
     Client,
     Schedule,
@@ -27,7 +28,7 @@ from flowkeep.errors import AlreadyTerminal, Conflict, LedgerUnavailable, Tempor
 from tests.faults import witness
 from tests.faults.scene import QUEUE
 
-AWAY = (LedgerUnavailable, TemporalUnavailable)
+AWAY = (LedgerUnavailable, TemporalUnavailable, psycopg.OperationalError)
 AGAIN_SECONDS = 0.5
 
 
@@ -83,7 +84,8 @@ class Request:
 
     Attributes:
         at: When, in seconds after the first.
-        way: `flowkeep`, `temporal` (its own client, no plugin) or `schedule`.
+        way: `flowkeep`, `transaction` (of the caller's own), `rollback` (the same, taken back),
+            `temporal` (its own client, no plugin) or `schedule`.
         errors: What the attempts to start and steer it met.
         accepted: Whether a start was answered.
     """
@@ -116,10 +118,12 @@ def plan(chance: random.Random, seed: int, runs: int, seconds: float) -> list[Re
         kind = KINDS[name]
         draw = chance.random()
         way = "temporal" if kind.plain and draw < 0.2 else "flowkeep"
-        if draw > 0.97 and kind.plain and kind.steer is None and not kind.run_timeout:
+        if 0.2 <= draw < 0.35:
+            way = "transaction"
+        elif 0.35 <= draw < 0.37:
+            way = "rollback"
+        elif draw > 0.97 and kind.plain and not (kind.steer or kind.run_timeout or kind.repeats):
             way = "schedule"
-        if kind.repeats and way == "schedule":
-            way = "flowkeep"
         found.append(
             Request(
                 at=seconds * index / runs + chance.random(),
@@ -156,11 +160,14 @@ class Requester:
         kind = KINDS[request.kind]
         if request.way == "schedule":
             return await _persist(request, lambda: self._schedule(request, kind))
+        if request.way == "rollback":
+            return await _persist(request, lambda: self._roll_back(request, kind))
         if request.way == "temporal":
             await _persist(request, lambda: self._start_plain(request, kind))
             steer = self._plain_steering(request.workflow_id, kind.steer)
         else:
-            handle = await _persist(request, lambda: self._start(request, kind))
+            start = self._start_in if request.way == "transaction" else self._start
+            handle = await _persist(request, lambda: start(request, kind))
             request.run_id = handle.run_id
             steer = self._our_steering(handle, kind.steer)
         request.accepted = True
@@ -176,6 +183,28 @@ class Requester:
             workflow_id=request.workflow_id,
             **_options(kind),
         )
+
+    async def _start_in(self, request: Request, kind: Kind) -> RunHandle:
+        """Request it in a transaction of our own."""
+        url = self._ours.settings.database_url()
+        connection = await psycopg.AsyncConnection.connect(url, connect_timeout=5)
+        async with connection:
+            return await self._ours.start_in(
+                connection,
+                {"number": request.workflow_id},
+                kind.workflow,
+                workflow_id=request.workflow_id,
+                **_options(kind),
+            )
+
+    async def _roll_back(self, request: Request, kind: Kind) -> None:
+        """Request it, and change our mind."""
+        url = self._ours.settings.database_url()
+        connection = await psycopg.AsyncConnection.connect(url, connect_timeout=5)
+        async with connection, connection.transaction(force_rollback=True):
+            await self._ours.start_in(
+                connection, {"number": 0}, kind.workflow, workflow_id=request.workflow_id
+            )
 
     async def _start_plain(self, request: Request, kind: Kind) -> None:
         with contextlib.suppress(WorkflowAlreadyStartedError):

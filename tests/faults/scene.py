@@ -193,8 +193,9 @@ def _describe_programs(scene: Scene) -> None:
 async def _small_disk(engine: LocalEngine) -> Path:
     """Make PostgreSQL's data once, then move it to a small file system of its own."""
     assert engine.postgres is not None
-    async with engine:
-        pass
+    (engine.folder / "logs").mkdir(parents=True)
+    await engine.postgres.start()
+    await engine.postgres.stop()
     data = engine.folder / "postgres"
     aside = engine.folder / "postgres.made"
     data.rename(aside)
