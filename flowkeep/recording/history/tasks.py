@@ -29,6 +29,7 @@ class FactReader:
         self._scheduled: dict[int, TaskFacts] = {}
         self._execution = start.original
         self._flowkeep = start.run.workflow_type == MAP_CHUNK_TYPE
+        self._turns: dict[str, int] = {}
         self._waiting: dict[tuple[str, datetime | None], TaskFacts] = {}
 
     def read(self, event: HistoryEvent) -> None:
@@ -133,7 +134,8 @@ class FactReader:
 
     def _free(self, activity_id: str, said: str | None = None) -> str:
         """Return the key of a task that is scheduled now; a header says it where there is one."""
-        key, turn = said or activity_id, 1
+        turn = self._turns[activity_id] = self._turns.get(activity_id, 0) + 1
+        key = said or (activity_id if turn == 1 else f"{activity_id}~{turn}")
         while key in self._tasks:
             turn += 1
             key = f"{activity_id}~{turn}"
