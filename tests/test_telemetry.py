@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -235,3 +236,19 @@ def test_unconfigured_loggers_leave_the_application_alone() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "INFO said\n")
+
+
+@pytest.mark.parametrize("address", ["9464", "127.0.0.1:", "127.0.0.1:99999"])
+def test_metrics_want_host_and_port(address: str) -> None:
+    """An address that is none is refused by the name of its setting."""
+    with pytest.raises(ConfigurationError, match=r"FLOWKEEP_TELEMETRY_METRICS_ADDRESS.*host:port"):
+        telemetry.start_core(address)
+
+
+def test_metrics_want_a_free_port() -> None:
+    """A port that somebody else listens on is refused, and the hint says what to set."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(ConfigurationError, match="METRICS_ADDRESS to a free host:port"):
+            telemetry.start_core(f"127.0.0.1:{taken.getsockname()[1]}")
