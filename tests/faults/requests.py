@@ -62,7 +62,10 @@ KINDS = {
     "raises": Kind("Raises", outcomes=("failed",)),
     "mends": Kind("Mends"),
     "cancel": Kind("Lingers", (8,), steer="cancel", outcomes=("cancelled", "succeeded")),
-    "stubborn": Kind("Stubborn", (6,), steer="cancel", outcomes=("cancelled", "succeeded")),
+    # Failed when its worker dies after the cancellation: nobody is left who could be waited for.
+    "stubborn": Kind(
+        "Stubborn", (6,), steer="cancel", outcomes=("cancelled", "succeeded", "failed")
+    ),
     "terminate": Kind("Lingers", (8,), steer="terminate", outcomes=("cancelled", "succeeded")),
     "timeout": Kind("Lingers", (9,), run_timeout=True, outcomes=("timed_out",)),
     "long": Kind("Lingers", (4, 5, 6)),
