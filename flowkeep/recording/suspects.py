@@ -1,9 +1,8 @@
 """What may differ between ledger and Temporal: each can be looked at again and be mended."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
-from uuid import UUID
 
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 from temporalio.client import Client, WorkflowExecutionDescription
@@ -12,9 +11,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from flowkeep.contracts import RunStatus
 from flowkeep.contracts.truth import Difference, DifferenceKind
 from flowkeep.contracts.verification import (
-    OpenAttempt,
     OpenRequest,
-    RunCounters,
     Skipped,
     VerificationCounts,
 )
@@ -161,59 +158,6 @@ class UnknownExecution(Execution):
             self._counts.skipped[Skipped.GONE] += 1
 
 
-class Rows:
-    """The rows of some runs, which have to fit each other; Temporal is not asked.
-
-    Args:
-        store: The ledger.
-        namespace: Of the runs.
-        run_ids: The runs.
-    """
-
-    remote = False
-
-    def __init__(self, store: Store, namespace: str, run_ids: Collection[UUID]) -> None:
-        self._system = store.system
-        self._namespace = namespace
-        self._run_ids = run_ids
-
-    async def look(self) -> list[Difference]:
-        """Compare counters with rows, and find open attempts of runs that have ended."""
-        counters = await self._system.wrong_counters(self._run_ids)
-        attempts = await self._system.open_attempts(self._run_ids)
-        return [*map(self._counter, counters), *map(self._attempt, attempts)]
-
-    async def mend(self) -> None:
-        """Close what is open, and count anew."""
-        for run_id in {one.run_id for one in await self._system.open_attempts(self._run_ids)}:
-            await self._system.close_attempts(run_id)
-        for one in await self._system.wrong_counters(self._run_ids):
-            await self._system.recount(one.run_id)
-
-    def _counter(self, one: RunCounters) -> Difference:
-        return Difference(
-            kind=DifferenceKind.COUNT_DIFFERS,
-            namespace=self._namespace,
-            workflow_id=one.workflow_id,
-            tenant_id=one.tenant_id,
-            run_id=one.run_id,
-            ledger=f"{_counters(one.stored)}; its rows: {_counters(one.counted)}",
-        )
-
-    def _attempt(self, one: OpenAttempt) -> Difference:
-        return Difference(
-            kind=DifferenceKind.ATTEMPT_NOT_ENDED,
-            namespace=self._namespace,
-            workflow_id=one.workflow_id,
-            tenant_id=one.tenant_id,
-            run_id=one.run_id,
-            temporal_run_id=one.temporal_run_id,
-            activity_id=one.activity_id,
-            attempt=one.attempt,
-            ledger=f"{one.status} in a run that is {one.run_status}",
-        )
-
-
 class Request:
     """A run that was requested and that the ledger has not seen start.
 
@@ -297,8 +241,3 @@ async def described(
         if error.status is RPCStatusCode.NOT_FOUND:
             return None
         raise unavailable(error) from error
-
-
-def _counters(values: tuple[int, int, int]) -> str:
-    total, finished, failed = values
-    return f"{total} tasks, {finished} finished, {failed} failed attempts"

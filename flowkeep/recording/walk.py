@@ -22,10 +22,10 @@ from flowkeep.contracts.verification import (
 from flowkeep.errors import InvalidInput
 from flowkeep.recording.examination import Examiner
 from flowkeep.recording.rate import Rate
+from flowkeep.recording.row_checks import Rows
 from flowkeep.recording.suspects import (
     Execution,
     Request,
-    Rows,
     Suspect,
     Sweep,
     UnknownExecution,

@@ -1,103 +1,27 @@
 """Ledger and Temporal compared: what was made wrong on purpose is found, and nothing else."""
 
 import asyncio
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import uuid4
 
-import psycopg
 import pytest
-from psycopg.rows import dict_row
-from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client
 from uuid_utils.compat import uuid7
 
-from flowkeep.clients.handle import RunHandle
-from flowkeep.clients.sweeper import Sweeper
 from flowkeep.clients.workflow import WorkflowClient
-from flowkeep.contracts import NewRun, RunStatus
-from flowkeep.contracts.truth import Difference, DifferenceKind
+from flowkeep.contracts import RunStatus
+from flowkeep.contracts.truth import DifferenceKind
 from flowkeep.contracts.verification import Skipped
 from flowkeep.errors import InvalidInput
-from flowkeep.recording.verification import Verification
-from flowkeep.settings import ReconcilerSettings
 from flowkeep.worker import Worker
+from tests.recording.bench import Bench, kinds, request_of, reset, running
 from tests.support import eventually
 from tests.workflows import flows
-
-QUICK = ReconcilerSettings(grace_seconds=0.3, lists_per_second=1000, overlap_seconds=30)
-
-
-class Bench:
-    """A ledger, Temporal, and a tenant that no other test uses: they share one namespace."""
-
-    def __init__(self, client: WorkflowClient) -> None:
-        self.client = client
-        self.tenant = f"t-{uuid4().hex[:12]}"
-
-    async def start(self, cls: type[Any], **args: Any) -> RunHandle:
-        return await self.client.start_workflow({"x": 1, **args}, cls, tenant_id=self.tenant)
-
-    async def finished(self, *classes: type[Any]) -> list[RunHandle]:
-        """Run workflows to their ends, and let the ledger know."""
-        handles = [await self.start(cls) for cls in classes]
-        await asyncio.gather(*(handle.result() for handle in handles), return_exceptions=True)
-        for handle in handles:
-            await self.settled(handle)
-        return handles
-
-    async def settled(self, handle: RunHandle) -> None:
-        async def ended() -> None:
-            run = await self.client.store.runs.get(self.tenant, handle.run_id)
-            segments = await self.client.store.runs.list_segments(self.tenant, handle.run_id)
-            assert run.status.terminal
-            assert segments[-1].closed_at is not None
-            expected = segments[-1].expected_tasks
-            assert expected is None or run.tasks_finished >= expected
-
-        await eventually(ended)
-
-    async def sql(self, statement: str, *values: Any) -> list[dict[str, Any]]:
-        """Do to the ledger what no program should."""
-        settings = self.client.settings
-        connection = await psycopg.AsyncConnection.connect(
-            settings.database_url(), autocommit=True, row_factory=dict_row
-        )
-        async with connection:
-            await connection.execute(f"SET search_path = {settings.database.schema_name}")
-            done = await connection.execute(statement, values)
-            return await done.fetchall() if done.description else []
-
-    def verification(self, **changes: Any) -> Verification:
-        settings = QUICK.model_copy(update=changes)
-        return Verification(
-            self.client.temporal,
-            self.client.store,
-            settings,
-            sweep=Sweeper(self.client, older_than_seconds=0).sweep,
-        )
-
-    async def verify(
-        self, verification: Verification | None = None, **options: Any
-    ) -> list[Difference]:
-        chosen = {"tenant_id": self.tenant, **options}
-        verification = verification or self.verification()
-        return [one async for one in verification.differences(**chosen)]
 
 
 @pytest.fixture
 async def bench(client: WorkflowClient, worker: Worker) -> Bench:
     return Bench(client)
-
-
-def kinds(found: Sequence[Difference]) -> dict[str, set[DifferenceKind]]:
-    """Kinds of differences by workflow id."""
-    told: dict[str, set[DifferenceKind]] = {}
-    for one in found:
-        told.setdefault(one.workflow_id, set()).add(one.kind)
-    return told
 
 
 CLEAN = [
@@ -116,7 +40,7 @@ async def test_a_ledger_that_was_left_alone_agrees(bench: Bench, deep: bool) -> 
     """Runs of every shape, ended and open, leave no difference."""
     await bench.finished(*CLEAN)
     holding = await bench.start(flows.Holding)
-    await eventually(lambda: _running(bench, holding))
+    await eventually(lambda: running(bench, holding))
     verification = bench.verification()
     assert await bench.verify(verification, deep=deep) == []
     counts = verification.counts
@@ -151,7 +75,7 @@ async def test_each_wrong_end_is_found_and_repaired(bench: Bench) -> None:
     )
     [continued] = await bench.finished(flows.Continues)
     early = await bench.start(flows.Holding)
-    await eventually(lambda: _running(bench, early))
+    await eventually(lambda: running(bench, early))
     sql = bench.sql
     await sql(
         "UPDATE run SET status = 'running', finished_at = NULL, outputs = NULL WHERE id = %s",
@@ -186,7 +110,7 @@ async def test_each_wrong_end_is_found_and_repaired(bench: Bench) -> None:
             f"UPDATE {table} SET status = 'failed', {end} = now() WHERE {column} = %s",
             early.run_id,
         )
-    request = await store.runs.create(bench.tenant, _request(bench, minutes=10))
+    request = await store.runs.create(bench.tenant, request_of(bench, minutes=10))
 
     found = await bench.verify()
     kind = DifferenceKind
@@ -219,7 +143,7 @@ async def test_each_wrong_end_is_found_and_repaired(bench: Bench) -> None:
 async def test_each_wrong_attempt_is_found_and_repaired(bench: Bench) -> None:
     """What the ledger says wrongly of attempts is found by a deep look, and put right."""
     lost, other, open_, invented, undone = await bench.finished(*[flows.Sequenced] * 5)
-    await _reset(bench, undone)
+    await reset(bench, undone)
     sql = bench.sql
     first = "task_name = 'first' AND run_id = %s"
     await sql(f"DELETE FROM task WHERE {first}", lost.run_id)
@@ -346,44 +270,3 @@ async def test_a_period_that_makes_no_sense_is_refused(bench: Bench) -> None:
         await bench.verify(since=datetime(2026, 1, 1))  # noqa: DTZ001
     with pytest.raises(InvalidInput, match="is later than until"):
         await bench.verify(since=now, until=now - timedelta(hours=1))
-
-
-async def _reset(bench: Bench, handle: RunHandle) -> None:
-    """Let a run execute everything once more, behind the back of whoever records."""
-    temporal = bench.client.temporal
-    reset = await temporal.workflow_service.reset_workflow_execution(
-        ResetWorkflowExecutionRequest(
-            namespace=temporal.namespace,
-            workflow_execution=WorkflowExecution(
-                workflow_id=handle.workflow_id, run_id=handle.temporal_run_id or ""
-            ),
-            workflow_task_finish_event_id=4,
-            request_id=str(uuid4()),
-        )
-    )
-    await temporal.get_workflow_handle(handle.workflow_id, run_id=reset.run_id).result()
-
-    async def recorded() -> None:
-        segments = await bench.client.store.runs.list_segments(bench.tenant, handle.run_id)
-        assert segments[-1].temporal_run_id == reset.run_id
-        assert segments[-1].closed_at is not None
-
-    await eventually(recorded)
-
-
-async def _running(bench: Bench, handle: RunHandle) -> None:
-    run = await bench.client.store.runs.get(bench.tenant, handle.run_id)
-    assert run.status is RunStatus.RUNNING
-    assert await bench.client.store.runs.list_segments(bench.tenant, handle.run_id)
-
-
-def _request(bench: Bench, *, minutes: int) -> NewRun:
-    run_id = uuid7()
-    return NewRun(
-        id=run_id,
-        workflow_id=str(run_id),
-        workflow_type="Sequenced",
-        task_queue=bench.client.settings.worker.task_queue,
-        arguments={"x": 1},
-        created_at=datetime.now(UTC) - timedelta(minutes=minutes),
-    )

@@ -1,0 +1,66 @@
+"""The rows of runs, which have to fit each other; Temporal is not asked."""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from flowkeep.contracts.truth import Difference, DifferenceKind
+from flowkeep.contracts.verification import OpenAttempt, RunCounters
+from flowkeep.statestore.store import Store
+
+
+class Rows:
+    """The rows of some runs: a suspect like an execution, see `suspects`.
+
+    Args:
+        store: The ledger.
+        namespace: Of the runs.
+        run_ids: The runs.
+    """
+
+    remote = False
+
+    def __init__(self, store: Store, namespace: str, run_ids: Collection[UUID]) -> None:
+        self._system = store.system
+        self._namespace = namespace
+        self._run_ids = run_ids
+
+    async def look(self) -> list[Difference]:
+        """Compare counters with rows, and find open attempts of runs that have ended."""
+        counters = await self._system.wrong_counters(self._run_ids)
+        attempts = await self._system.open_attempts(self._run_ids)
+        return [*map(self._counter, counters), *map(self._attempt, attempts)]
+
+    async def mend(self) -> None:
+        """Close what is open, and count anew."""
+        for run_id in {one.run_id for one in await self._system.open_attempts(self._run_ids)}:
+            await self._system.close_attempts(run_id)
+        for one in await self._system.wrong_counters(self._run_ids):
+            await self._system.recount(one.run_id)
+
+    def _counter(self, one: RunCounters) -> Difference:
+        return Difference(
+            kind=DifferenceKind.COUNT_DIFFERS,
+            namespace=self._namespace,
+            workflow_id=one.workflow_id,
+            tenant_id=one.tenant_id,
+            run_id=one.run_id,
+            ledger=f"{_counters(one.stored)}; its rows: {_counters(one.counted)}",
+        )
+
+    def _attempt(self, one: OpenAttempt) -> Difference:
+        return Difference(
+            kind=DifferenceKind.ATTEMPT_NOT_ENDED,
+            namespace=self._namespace,
+            workflow_id=one.workflow_id,
+            tenant_id=one.tenant_id,
+            run_id=one.run_id,
+            temporal_run_id=one.temporal_run_id,
+            activity_id=one.activity_id,
+            attempt=one.attempt,
+            ledger=f"{one.status} in a run that is {one.run_status}",
+        )
+
+
+def _counters(values: tuple[int, int, int]) -> str:
+    total, finished, failed = values
+    return f"{total} tasks, {finished} finished, {failed} failed attempts"
