@@ -8,7 +8,9 @@ MASK = "***"
 """What stands where a secret stood."""
 
 # The last `@` of a word ends the password, so that one holding `@` or `/` does not show its tail.
-_URL_PASSWORD = re.compile(r"([a-zA-Z][a-zA-Z0-9+.\-]*://[^\s:/@\"'<>]*:)[^\s\"'<>]*@")
+# A scheme may begin inside a longer word, so its length is bounded: else a text of a million
+# letters would be read a million times.
+_URL_PASSWORD = re.compile(r"([a-zA-Z][a-zA-Z0-9+.\-]{0,39}://[^\s:/@\"'<>]*:)[^\s\"'<>]*@")
 _NAMES = (
     r"(?:[a-z_]*(?:password|passwd|pwd|passphrase|secret|secret_key|api[_-]?key|access[_-]?key))"
 )
@@ -34,7 +36,7 @@ def names_secret(key: object) -> bool:
 
 def hides_password(text: str) -> bool:
     """Tell whether a text holds something like `scheme://user:password@`."""
-    return _URL_PASSWORD.search(text) is not None
+    return "://" in text and _URL_PASSWORD.search(text) is not None
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:

@@ -170,6 +170,12 @@ def split_arguments(
             hint="pass a dict, or None to use stored arguments",
         )
     arguments = dict(workflow_args)
+    for key in arguments:
+        if not isinstance(key, str):
+            raise InvalidInput(
+                f"workflow_args has the key {key!r} of type {type(key).__name__}",
+                hint="keys must be text",
+            )
     inside = arguments.pop("workflow_id", None)
     if inside is not None and not isinstance(inside, str):
         raise InvalidInput("workflow_args['workflow_id'] is no text")

@@ -2,16 +2,19 @@
 
 from typing import Any
 
+import psycopg
 import pytest
 import uuid_utils.compat as uuids
 
 from flowkeep.clients.workflow import WorkflowClient
 from flowkeep.contracts import RunStatus, StateType
 from flowkeep.errors import (
+    ConfigurationError,
     InvalidInput,
     RunFailed,
     TemporalUnavailable,
 )
+from flowkeep.statestore import connect
 from flowkeep.worker import Worker
 from tests.support import eventually
 from tests.workflows import flows
@@ -109,3 +112,70 @@ async def test_a_model_that_wants_a_secret_as_text_is_refused(
     with pytest.raises(InvalidInput, match=r"password: Input should be.*arrive as references"):
         await client.start_workflow({"password": "canary-pw"}, flows.WantsPassword)
     assert not (await client.store.runs.get_paginated_runs("default")).data
+
+
+async def test_options_that_temporal_refuses(client: WorkflowClient) -> None:
+    """What Temporal refuses is bad input with Temporal's own words, and the run has failed."""
+    with pytest.raises(InvalidInput, match=r"Temporal refuses to start run .*CronSchedule"):
+        await client.start_workflow({"a": 1}, flows.InheritsRun, cron_schedule="never")
+    [run] = await client.store.runs.get_paginated_runs("default")
+    assert (run.status, run.failure_reason) == (RunStatus.FAILED, "start_failed")
+
+
+async def test_big_arguments_lie_in_the_ledger(client: WorkflowClient) -> None:
+    """Arguments of 3 MB start a run; Temporal never gets them, and the ledger gives them back."""
+    text = "x" * 3_000_000
+    handle = await client.start_workflow({"text": text}, "Unserved", task_queue="nobody-listens")
+    assert (await client.store.state.get_arguments("default", handle.run_id))["text"] == text
+    run = await handle.run()
+    assert (run.status, run.inputs) == (RunStatus.RUNNING, {"text": text})
+    history = await client.temporal.get_workflow_handle(handle.workflow_id).fetch_history()
+    assert len(history.to_json()) < 10_000
+    await handle.terminate()
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ({"a": float("nan")}, r"arguments\.a is nan"),
+        ({"a": {"b": "nul\x00"}}, r"arguments\.a\.b holds a NUL character"),
+        ({"a": object()}, r"arguments\.a is of type object"),
+        ({1: "a"}, "keys must be text"),
+    ],
+)
+async def test_arguments_that_cannot_be_stored(
+    client: WorkflowClient, args: Any, message: str
+) -> None:
+    """Arguments that JSON does not know are refused by their path, before anything is written."""
+    with pytest.raises(InvalidInput, match=message):
+        await client.start_workflow(args, flows.InheritsRun)
+    assert not (await client.store.runs.get_paginated_runs("default")).data
+
+
+async def test_a_ledger_at_the_wrong_migration(
+    client: WorkflowClient, settings: Any, ledger_url: str
+) -> None:
+    """A client of another version than the ledger is refused when it connects, with the way out."""
+    async with await psycopg.AsyncConnection.connect(ledger_url) as connection:
+        await connection.execute("UPDATE flowkeep.alembic_version SET version_num = '0001'")
+    with pytest.raises(ConfigurationError, match="flowkeep db upgrade"):
+        await WorkflowClient.connect(settings)
+
+
+async def test_a_ledger_that_loses_a_table(client: WorkflowClient, ledger_url: str) -> None:
+    """A start that meets other tables than it knows says so, and Temporal never hears of it."""
+    async with await psycopg.AsyncConnection.connect(ledger_url) as connection:
+        await connection.execute("ALTER TABLE flowkeep.run RENAME COLUMN goal TO aim")
+    with pytest.raises(ConfigurationError, match="flowkeep db upgrade"):
+        await client.start_workflow({"a": 1}, "Unserved", workflow_id="never-started")
+    assert await client.executions.describe("never-started") is None
+
+
+async def test_a_closed_client_still_notes_what_it_started(settings: Any) -> None:
+    """What Temporal accepted stands in the ledger once the client is closed."""
+    async with await WorkflowClient.connect(settings) as client:
+        handle = await client.start_workflow({"a": 1}, "Unserved", task_queue="nobody-listens")
+    async with await connect(settings=settings) as store:
+        run = await store.runs.get("default", handle.run_id)
+        assert (run.status, run.temporal_run_id) == (RunStatus.RUNNING, handle.temporal_run_id)
+    await client.temporal.get_workflow_handle(handle.workflow_id).terminate()
