@@ -87,7 +87,6 @@ class Outcome:
                 filled[name] = value
         return filled
 
-
     def known_beside(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Return the columns that are known here and differ from a row of the same status."""
         values = self.columns()
