@@ -10,7 +10,7 @@ from flowkeep.statestore import Store, connect, migrate
 from tests.conftest import drop_database
 from tests.statestore.conftest import settings_for
 from tests.statestore.plans import check, plans
-from tests.statestore.records import TENANT, attempt, new_id, new_run, ref_of
+from tests.statestore.records import TENANT, attempt, close_of, new_id, new_run, ref_of
 
 FILL = """
 INSERT INTO flowkeep.run (id, tenant_id, app_id, namespace, workflow_id, workflow_type, task_queue,
@@ -82,6 +82,11 @@ async def test_recording_and_closing_look_up_only_what_they_touch(
     await filled.system.record(batch)
     found = await plans(filled, lambda: filled.system.record(batch), generic=generic)
     check(found, wanted={"run_pk", "run_segment_pk", "task_pk"})
+    fresh = [ref_of(new_run()) for _ in range(3)]
+    whole = [attempt(ref) for ref in fresh]
+    ends = [close_of(ref) for ref in fresh]
+    found = await plans(filled, lambda: filled.system.record(whole, closes=ends), generic=generic)
+    check(found, wanted={"run_pk", "run_segment_pk", "run_segment_by_run_ix", "task_pending_ix"})
     found = await plans(filled, lambda: filled.runs.fail(TENANT, run.id), generic=generic)
     check(found, wanted={"run_pk", "task_pending_ix"})
 
