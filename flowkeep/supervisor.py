@@ -131,7 +131,7 @@ class Companion:
         args: tuple[Any, ...] = (),
         *,
         name: str,
-        delay_seconds: float = 1.0,
+        delay_seconds: float = 2.0,
         grace_seconds: float = 10.0,
     ) -> None:
         self._work = work

@@ -5,7 +5,7 @@ The list lags behind, so each reading reaches back behind the one before.
 
 import logging
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from temporalio.api.enums.v1 import WorkflowExecutionStatus
@@ -95,10 +95,6 @@ class Listing:
         """Note up to when the list was read, and everything in it dealt with."""
         await self._system.set_listed_to(self._namespace, until)
 
-    def forget(self, temporal_run_id: str) -> None:
-        """Let an execution be looked at again when the list is read the next time."""
-        self._seen.pop(temporal_run_id, None)
-
     async def look_up(self, ids: Sequence[str]) -> dict[str, ClosedExecution | None]:
         """Return how some executions ended, None where the list has them open."""
         found = await self._visibility.find(ids)
@@ -118,11 +114,15 @@ class Listing:
         ]
         await self._system.reconcile_all_soon(urgent)
         missing = [info for info in infos if standings[info.execution.run_id] is Standing.UNKNOWN]
-        for name in standings:  # what is to be looked at again is due in the ledger by now
-            self._seen[name] = None
+        unknown = await self._ours(missing)
+        # What is to be looked at again is due in the ledger by now, but for what it does not know.
+        self._remember(set(standings) - {name for _, name in unknown})
+        return unknown
+
+    def _remember(self, names: Collection[str]) -> None:
+        self._seen.update(dict.fromkeys(names))
         while len(self._seen) > _MOST_SEEN:
             self._seen.popitem(last=False)
-        return await self._ours(missing)
 
     async def _ours(self, infos: Sequence[WorkflowExecutionInfo]) -> list[Named]:
         """Return those that are to be taken up, by the setting `adopt`."""

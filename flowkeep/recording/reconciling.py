@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
@@ -22,6 +23,7 @@ from flowkeep.statestore.store import Store
 
 logger = logging.getLogger(__name__)
 
+Work = Callable[[], Awaitable[None]]
 Fence = Callable[[], Awaitable[None]]
 """Raises LedgerUnavailable when this process leads no longer."""
 
@@ -110,14 +112,14 @@ class Pass:
         async for page in self._due(closed=True):
             await self._closed(page)
         async for page in self._due(closed=False):
-            await self._each((self._open(one) for one in page), in_time=True)
+            await self._each((partial(self._open, one) for one in page), in_time=True)
 
     async def _read_list(self, since: datetime, until: datetime) -> None:
         listing = self._tools.listing
         unknown = await listing.ends(since, until, self.counts)
         unknown += await listing.starts(since, until)
         await self._fence()
-        await self._each(self._adopt(*named) for named in dict.fromkeys(unknown))
+        await self._each(partial(self._adopt, *named) for named in dict.fromkeys(unknown))
         await listing.read(until)
 
     async def _due(self, *, closed: bool) -> AsyncIterator[Sequence[DueExecution]]:
@@ -155,7 +157,7 @@ class Pass:
             else:
                 doubtful.append(one)
         await self._system.look_again(self._namespace, later)
-        await self._each((self._examine(one, deep=True) for one in doubtful), in_time=True)
+        await self._each((partial(self._examine, one, deep=True) for one in doubtful), in_time=True)
 
     async def _open(self, one: DueExecution) -> None:
         """Describe what the ledger has open."""
@@ -205,8 +207,7 @@ class Pass:
     async def _adopt(self, workflow_id: str, temporal_run_id: str) -> None:
         found = await self._compare(workflow_id, temporal_run_id, deep=True)
         if found is None or any(not difference.repaired for difference in found):
-            self.counts.undecided += 1
-            self._tools.listing.forget(temporal_run_id)
+            self.counts.undecided += 1  # the list shows it again for a while
         elif any(difference.kind in _ADOPTED for difference in found):
             self.counts.adopted += 1
 
@@ -235,7 +236,7 @@ class Pass:
         look = NextLook(one.temporal_run_id, one.due_at, after_seconds)
         await self._system.look_again(self._namespace, [look])
 
-    async def _each(self, work: Iterable[Awaitable[None]], *, in_time: bool = False) -> None:
+    async def _each(self, work: Iterable[Work], *, in_time: bool = False) -> None:
         """Do some things at a time, with `in_time` only until the time is over."""
         try:
             async with asyncio.TaskGroup() as group:
@@ -247,9 +248,9 @@ class Pass:
         except ExceptionGroup as errors:  # the first one says why the pass ends
             raise errors.exceptions[0] from None
 
-    async def _within(self, one: Awaitable[None]) -> None:
+    async def _within(self, one: Work) -> None:
         try:
-            await one
+            await one()
         finally:
             self._slots.release()
 

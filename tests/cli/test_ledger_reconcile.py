@@ -22,7 +22,7 @@ from tests.cli.calling import Ask, Call
 from tests.support import eventually
 
 FLOWS = Path(__file__).parent
-PATIENCE = 100
+PATIENCE = 180
 """Seconds; starting a process takes long on a busy machine."""
 
 

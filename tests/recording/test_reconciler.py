@@ -1,6 +1,7 @@
 """What nobody reported is found out and put right: terminated, timed out, lost, foreign runs."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
@@ -15,10 +16,12 @@ from temporalio.worker import Worker
 
 from flowkeep.clients.workflow import WorkflowClient
 from flowkeep.contracts import FailureReason, Run, RunStatus, Source, TaskStatus
+from flowkeep.errors import LedgerUnavailable
 from flowkeep.local_engine import LocalEngine
 from flowkeep.local_engine.temporal_binary import find_temporal
 from flowkeep.recording import stalls
 from flowkeep.recording.reconciler import Reconciler
+from flowkeep.recording.reconciling import Pass
 from flowkeep.settings import ReconcilerSettings
 from tests.recording import plain
 from tests.support import eventually
@@ -325,3 +328,51 @@ async def test_a_foreign_run_is_left_alone_unless_it_is_ours(
     run = await find(client, ours)
     assert (run.status, run.triggered_from) == (RunStatus.RUNNING, "external")
     assert await known("all") >= {ours, foreign}
+
+
+async def terminated(client: WorkflowClient, task_queue: str, count: int) -> list[str]:
+    """Start and terminate executions that nobody serves."""
+    names = [f"cut-{uuid4().hex}" for _ in range(count)]
+    for name in names:
+        handle = await client.temporal.start_workflow("Nobody", id=name, task_queue=task_queue)
+        await handle.terminate("enough")
+    return names
+
+
+async def test_passes_that_are_cut_short_add_up(
+    client: WorkflowClient, served: None, task_queue: str, reconciler: Reconciler
+) -> None:
+    """Stopped anywhere, again and again, the next pass does the rest, and nothing twice."""
+    names = await terminated(client, task_queue, 12)
+
+    async def right() -> None:
+        for name in names:
+            page = await client.store.runs.find_by_workflow_id("default", name)
+            assert [run.status for run in page] == [RunStatus.CANCELLED]
+            events = await client.store.runs.list_events("default", page.data[0].id)
+            assert [event.kind for event in events].count("cancelled") == 1
+        assert await unproven(client) == []
+
+    for round_ in range(200):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.02 * (round_ + 1)):
+                await reconciler.reconcile_once(everything=True)
+        with contextlib.suppress(AssertionError):
+            await right()
+            break
+    await right()
+
+
+async def test_a_leader_that_lost_its_lock_writes_no_further(
+    client: WorkflowClient, served: None, task_queue: str, reconciler: Reconciler
+) -> None:
+    """A pass asks before each batch whether this process still leads, and ends when it does not."""
+    await terminated(client, task_queue, 1)
+
+    async def lost() -> None:
+        raise LedgerUnavailable("another process leads")
+
+    with pytest.raises(LedgerUnavailable, match="another process leads"):
+        await Pass(reconciler._tools, fence=lost, seconds=None, everything=True).run()
+    assert (await client.store.runs.get_paginated_runs("default")).data == []
+    assert await client.store.system.listed_to(client.temporal.namespace) is None
