@@ -198,12 +198,10 @@ class RecordedExecutions:
         self, close: SegmentClose, *, of_run: bool, keep_outputs: bool = False
     ) -> None:
         """Replace what is recorded of how an execution ended, whoever said it."""
-        where = {
-            "namespace": close.run.namespace,
-            "temporal_run_id": close.run.temporal_run_id,
-        }
+        ref = close.run
+        where = {"namespace": ref.namespace, "temporal_run_id": ref.temporal_run_id}
         async with self._scope.write() as session:
-            row = await lock(session, close.run.run_id, tenant_id=close.run.tenant_id)
+            row = await lock(session, ref.run_id, tenant_id=ref.tenant_id)
             await session.execute(_WEAKEN, where)
             if of_run and close.status.terminal and RunStatus(row["status"]).terminal:
                 await _overwrite(session, row, close, keep_outputs=keep_outputs)
