@@ -1,5 +1,7 @@
 """`flowkeep dev`: both servers on this machine, until Ctrl-C."""
 
+import asyncio
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +11,10 @@ from flowkeep.cli.invocation import Invocation, common_options, pass_invocation
 
 if TYPE_CHECKING:
     from flowkeep.local_engine import LocalEngine
+
+logger = logging.getLogger(__name__)
+
+_AGAIN_SECONDS = 30.0
 
 
 @click.command()
@@ -29,6 +35,7 @@ def dev(
 
     State lies in ./.flowkeep and survives a restart. Commands and workers started in this folder
     find the servers by themselves. A server that the environment names is used, not started.
+    Beside them the ledger is compared with Temporal, as `flowkeep ledger reconcile` does.
     """
     from flowkeep.local_engine import serve
 
@@ -36,6 +43,7 @@ def dev(
         serve(
             Path(".flowkeep"),
             prepare=_migrate,
+            beside=_keep_true,
             load=invocation.settings,
             postgres_port=postgres_port,
             temporal_port=temporal_port,
@@ -50,3 +58,19 @@ async def _migrate(engine: "LocalEngine") -> None:
     from flowkeep.statestore import migrate
 
     await migrate.upgrade(engine.database_url, engine.settings().database.schema_name)
+
+
+async def _keep_true(engine: "LocalEngine") -> None:
+    """Reconcile while the servers run: programs with a worker of their own have nobody else."""
+    settings = engine.settings()
+    if not settings.reconciler.enabled:
+        return
+    from flowkeep.keeper import run_until
+
+    while True:
+        try:
+            await run_until(asyncio.Event(), settings)
+        except Exception:
+            # The servers go on, whatever becomes of it.
+            logger.exception("the reconciler ended and is started again")
+        await asyncio.sleep(_AGAIN_SECONDS)

@@ -5,9 +5,10 @@ import json
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from flowkeep.errors import FlowkeepError, LedgerUnavailable, TemporalUnavailable
@@ -27,6 +28,7 @@ async def serve(
     folder: Path = ENGINE_FILE.parent,
     *,
     prepare: Callable[[LocalEngine], Awaitable[None]] | None = None,
+    beside: Callable[[LocalEngine], Coroutine[Any, Any, None]] | None = None,
     load: Callable[[], Settings] = Settings.load,
     postgres_port: int | None = None,
     temporal_port: int | None = None,
@@ -39,6 +41,7 @@ async def serve(
     Args:
         folder: Where state, credentials and `engine.json` lie.
         prepare: Called once both servers answer, for migrations.
+        beside: Runs beside the servers, until they are stopped.
         load: Reads the settings, once what an earlier engine left here is gone.
         postgres_port: Port of PostgreSQL; null takes a free one.
         temporal_port: Port of Temporal; null takes a free one.
@@ -70,7 +73,7 @@ async def serve(
                 progress=say,
                 lock=lock,
             )
-            await _run(engine, engine_file, prepare, stopped, say)
+            await _run(engine, engine_file, prepare, beside, stopped, say)
     finally:
         lock.release()
     say("stopped; the state is kept")
@@ -80,11 +83,12 @@ async def _run(
     engine: LocalEngine,
     engine_file: Path,
     prepare: Callable[[LocalEngine], Awaitable[None]] | None,
+    beside: Callable[[LocalEngine], Coroutine[Any, Any, None]] | None,
     stopped: asyncio.Event,
     say: Callable[[str], None],
 ) -> None:
     """Start, announce, watch and stop; a signal ends each of these steps."""
-    work = asyncio.create_task(_serve_until_broken(engine, engine_file, prepare, say))
+    work = asyncio.create_task(_serve_until_broken(engine, engine_file, prepare, beside, say))
     stop = asyncio.create_task(stopped.wait())
     try:
         await asyncio.wait([work, stop], return_when=asyncio.FIRST_COMPLETED)
@@ -101,6 +105,7 @@ async def _serve_until_broken(
     engine: LocalEngine,
     engine_file: Path,
     prepare: Callable[[LocalEngine], Awaitable[None]] | None,
+    beside: Callable[[LocalEngine], Coroutine[Any, Any, None]] | None,
     say: Callable[[str], None],
 ) -> None:
     async with engine:
@@ -113,6 +118,8 @@ async def _serve_until_broken(
                 group.create_task(asyncio.Event().wait())  # until cancelled, whoever else ends
                 for name, server in engine.servers().items():
                     group.create_task(_watch(name, server, say))
+                if beside is not None:
+                    group.create_task(beside(engine), name="flowkeep-beside")
         except* FlowkeepError as broken:
             raise broken.exceptions[0] from None
         finally:
