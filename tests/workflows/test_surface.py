@@ -33,6 +33,18 @@ async def tasks_of(handle: RunHandle, client: WorkflowClient) -> dict[str, Any]:
     return {task.task_name: task for task in page}
 
 
+async def all_written(handle: RunHandle, client: WorkflowClient, attempts: int) -> None:
+    """Wait for what is recorded behind: the end of the run and its attempts."""
+
+    async def written() -> None:
+        run = await client.store.runs.get("default", handle.run_id)
+        assert run.status.terminal
+        page = await client.store.tasks.list_attempts("default", handle.run_id, limit=100)
+        assert len(page) == attempts
+
+    await eventually(written)
+
+
 async def test_inherited_run_returns_the_arguments(start: Start) -> None:
     """A subclass that only declares activities inherits `run`, which returns the arguments."""
     handle = await start(flows.InheritsRun)
@@ -229,6 +241,7 @@ async def test_local_activities_are_recorded_with_stable_ids(
     """A local activity is recorded under an id of its own and counted like a remote one."""
     handle = await start(flows.Local)
     assert await handle.result() == ["a!", "b"]
+    await all_written(handle, client, 4)
     tasks = await tasks_of(handle, client)
     assert tasks["first"].activity_id == "L3"  # behind arguments and preflight
     assert tasks["first"].type == "local_activity"
@@ -240,7 +253,13 @@ async def test_child_run_is_linked_to_its_parent(start: Start, client: WorkflowC
     """A child is a run of its own with parent and root, and uses its parent's arguments key."""
     handle = await start(flows.Parent, {"suffix": "?"}, workflow_id="parent-1")
     assert (await handle.result())["first"] == "a?"
-    child = await client.get_handle("default", "parent-1-child")
+
+    async def known() -> RunHandle:
+        page = await client.store.runs.find_by_workflow_id("default", "parent-1-child")
+        assert page.data
+        return await client.get_handle("default", "parent-1-child")
+
+    child = await eventually(known)
     run = await child.run()
     assert run.parent_run_id == handle.run_id
     assert run.root_run_id == handle.run_id
@@ -251,6 +270,7 @@ async def test_continue_as_new_stays_one_run(start: Start, client: WorkflowClien
     """A chain of executions is one run with a segment each and one cumulative count."""
     handle = await start(flows.Continues)
     assert await handle.result() == 3
+    await all_written(handle, client, 9)
     segments = await client.store.runs.list_segments("default", handle.run_id)
     assert [segment.kind for segment in segments] == ["start", "continue", "continue"]
     assert segments[-1].expected_tasks == 9
