@@ -71,9 +71,7 @@ class RunHandle:
         return run
 
     async def result(self) -> Any:
-        """Wait for the end of the run and return its result.
-
-        When Temporal has already forgotten the run, the ledger answers.
+        """Wait for the end and return the result; of a run that Temporal forgot, the ledger's.
 
         Raises:
             RunFailed: If it did not succeed; says why.
