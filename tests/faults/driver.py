@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import logging
 import random
 import time
@@ -138,6 +137,8 @@ async def _carry_through(
     ledger = await _until_true(place, truth, report, ended)
     died = [text for program in place.programs.values() if (text := program.died)]
     report.differences += died
+    if report.differences:
+        (place.folder / "ledger.txt").write_text("\n".join(ledger.lines()))
     report.lines = summary(truth, ledger, faults, report)
     return report
 
@@ -243,8 +244,3 @@ def summary(
 
 def _counted(counter: Counter[str]) -> str:
     return ", ".join(f"{name} {count}" for name, count in sorted(counter.items())) or "none"
-
-
-def write_truth(folder: Path, report: Report) -> None:
-    """Keep what differs in a file beside the logs."""
-    (folder / "differences.json").write_text(json.dumps(report.differences, indent=1))

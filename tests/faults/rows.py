@@ -13,7 +13,8 @@ SELECT id, workflow_id, workflow_type, status, outputs, error, failure_reason, k
 FROM flowkeep.run
 """
 SEGMENTS = """
-SELECT run_id, temporal_run_id, kind, status, closed_at, source, expected_tasks
+SELECT run_id, temporal_run_id, seq, kind, status, started_at, closed_at, source, expected_tasks,
+       reconcile_at, reconcile_tries
 FROM flowkeep.run_segment ORDER BY seq
 """
 TASKS = """
@@ -43,6 +44,12 @@ class Ledger:
     tasks: dict[tuple[str, str], dict[int, dict[str, Any]]] = field(default_factory=dict)
     events: dict[tuple[str, str], int] = field(default_factory=dict)
     doubles: list[str] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """Return every row in words, to be read when something differs."""
+        tasks = [row for attempts in self.tasks.values() for row in attempts.values()]
+        rows = [*self.runs.values(), *self.segments.values(), *tasks]
+        return [", ".join(f"{name} {value}" for name, value in row.items()) for row in rows]
 
 
 async def read_ledger(url: str) -> Ledger:
