@@ -21,6 +21,10 @@ VERSION = 1
 histories replay."""
 
 
+UNCOUNTED = -1
+"""Count of a chain that only its histories can prove."""
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """What the header `flowkeep` says of a run; absent values are null.
@@ -33,7 +37,8 @@ class Identity:
         parent_run_id: The run that started this one.
         first_run_id: Temporal's id of the first execution of the chain.
         origin_type: The user's workflow type; a `map` chunk passes its parent's on.
-        count: Tasks counted by the earlier executions of this chain.
+        count: Tasks counted by the earlier executions of this chain; `UNCOUNTED` where not all of
+            them succeeded.
         triggered_from: What started a run that no client recorded beforehand: `schedule`; null
             where a client or a parent did, or nobody knows.
         v: Version of the header.

@@ -6,7 +6,15 @@ from dataclasses import replace
 
 from temporalio.client import Client
 
-from flowkeep.contracts import Attempt, RunStarted, RunStatus, SegmentClose, SegmentKind, Source
+from flowkeep.contracts import (
+    Attempt,
+    RunStarted,
+    RunStatus,
+    SegmentClose,
+    SegmentKind,
+    Source,
+    TaskStatus,
+)
 from flowkeep.contracts.recorded import AttemptRecord, ExecutionRecord
 from flowkeep.contracts.truth import DifferenceKind
 from flowkeep.recording.findings import MISSING, Finding, Rebuild, is_unread
@@ -146,8 +154,10 @@ class Repair:
             await tx.system.close_segment(close)
 
     def _expected(self, end: End) -> int | None:
-        """Return how many tasks the chain scheduled; nobody counts over a reset."""
+        """Return how many tasks the chain scheduled, if all succeeded; none after a reset."""
         start = self._facts.start
+        if any(task.status is not TaskStatus.SUCCEEDED for task in self._facts.tasks.values()):
+            return None
         if start.kind is SegmentKind.RESET or end.status is RunStatus.RUNNING:
             return None
         before = start.counted_before

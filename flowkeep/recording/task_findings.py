@@ -92,9 +92,17 @@ def _compare_earlier(task: TaskFacts, rows: Rows, last: int) -> Iterator[Finding
         elif not row.status.terminal or _only_closed(row):
             rebuild = Rebuild.UNREPORTED if known is None else Rebuild.FAILED_BEFORE
             yield _other(task, row, meant, rebuild)
-        elif row.status is TaskStatus.SUCCEEDED or (known and row.status is not known):
+        elif row.status is TaskStatus.SUCCEEDED or (known and _only_guessed(row, known)):
             rebuild = Rebuild.REFUSED if known is None else Rebuild.FAILED_BEFORE
             yield _other(task, row, meant, rebuild)
+
+
+def _only_guessed(row: AttemptRecord, known: TaskStatus) -> bool:
+    """Tell whether history knows better how an attempt failed.
+
+    What its worker saw stands: a failure whose report came too late has timed out for the server.
+    """
+    return row.status is not known and row.source is not Source.WORKER
 
 
 def _only_closed(row: AttemptRecord) -> bool:

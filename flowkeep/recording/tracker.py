@@ -1,11 +1,12 @@
 """What one execution knows of itself while its workflow code runs."""
 
+import asyncio
 from typing import Any
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 
-from flowkeep.contracts.identity import Identity
+from flowkeep.contracts.identity import UNCOUNTED, Identity
 from flowkeep.contracts.status import SegmentKind
 from flowkeep.recording.identity import (
     header_payload,
@@ -22,7 +23,8 @@ class RunTracker:
     def __init__(self) -> None:
         self.started_with_header = False
         self.identity = Identity()
-        self.scheduled = 0
+        self._scheduled = 0
+        self._succeeded = 0
         self.children = 0
         self._local = 0
         self._explicit: dict[str, int] = {}
@@ -84,10 +86,31 @@ class RunTracker:
             self._payloads[key] = header_payload(self.identity, **extra)
         return self._payloads[key]
 
+    def count(self, task: "asyncio.Task[Any]") -> None:
+        """Count a task that was scheduled, and its success when it comes."""
+        self._scheduled += 1
+        task.add_done_callback(self._note_end)
+
+    def _note_end(self, task: "asyncio.Task[Any]") -> None:
+        # Not `exception()`: that would keep asyncio from telling of one that nobody looks at.
+        if not task.cancelled() and task._exception is None:  # noqa: SLF001
+            self._succeeded += 1
+
     @property
     def total(self) -> int | None:
-        """Tasks counted over the whole continue-as-new chain.
+        """Tasks counted over the whole continue-as-new chain, all of which succeeded.
 
-        None where nobody handed on what earlier executions had counted.
+        None where nobody handed on what earlier executions had counted; and where one failed or is
+        open. What a worker saw of such a task and what the server made of it may differ without a
+        trace in the number of attempts, so only the history proves it.
         """
-        return self.identity.count + self.scheduled if self._counts_all else None
+        if not self._counts_all or self.identity.count == UNCOUNTED:
+            return None
+        return self.identity.count + self._scheduled if self._succeeded == self._scheduled else None
+
+    @property
+    def handed_on(self) -> int | None:
+        """The count that the next execution of the chain is told; None when it is told nothing."""
+        if not self._counts_all:
+            return None
+        return UNCOUNTED if self.total is None else self.total

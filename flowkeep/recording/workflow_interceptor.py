@@ -50,7 +50,7 @@ class WorkflowOutbound(WorkflowOutboundInterceptor):
         header = self._tracker.task_header(input.activity_id, input.retry_policy)
         input.headers = with_header(input.headers, header)
         handle = super().start_activity(input)
-        self._tracker.scheduled += 1  # not before: an argument may be one that cannot be encoded
+        self._tracker.count(handle)  # not before: an argument may be one that cannot be encoded
         return handle
 
     def start_local_activity(self, input: StartLocalActivityInput) -> workflow.ActivityHandle[Any]:
@@ -64,7 +64,7 @@ class WorkflowOutbound(WorkflowOutboundInterceptor):
         input.headers = with_header(input.headers, header)
         input.activity_id = input.activity_id or self._tracker.next_local_id()
         handle = super().start_local_activity(input)
-        self._tracker.scheduled += 1
+        self._tracker.count(handle)
         return handle
 
     async def start_child_workflow(
@@ -85,9 +85,9 @@ class WorkflowOutbound(WorkflowOutboundInterceptor):
 
     def continue_as_new(self, input: ContinueAsNewInput) -> NoReturn:
         """Hand identity and the count so far to the next execution of the chain."""
-        total = self._tracker.total
-        if total is not None:
-            identity = self._tracker.identity.evolve(count=total)
+        count = self._tracker.handed_on
+        if count is not None:
+            identity = self._tracker.identity.evolve(count=count)
             input.headers = with_header(input.headers, header_payload(identity))
         super().continue_as_new(input)
 

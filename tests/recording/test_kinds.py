@@ -152,7 +152,14 @@ async def test_every_kind_is_recorded_whole(
         name: (
             kind.run,
             sorted(kind.rows),
-            kind.segments or [(START, kind.run, len({1 for _ in kind.rows}))],
+            kind.segments or [(START, kind.run, _counted(kind))],
         )
         for name, kind in KINDS.items()
     }
+
+
+def _counted(kind: Kind) -> int | None:
+    """Return what a workflow of one task tells: only successes that it saw can be counted."""
+    if not kind.rows:
+        return 0
+    return 1 if kind.run is RunStatus.SUCCEEDED else None

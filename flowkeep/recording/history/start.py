@@ -10,7 +10,7 @@ from temporalio.api.history.v1 import HistoryEvent, WorkflowExecutionStartedEven
 from temporalio.converter import DataConverter
 
 from flowkeep.contracts import Identity, SegmentKind
-from flowkeep.contracts.identity import HEADER
+from flowkeep.contracts.identity import HEADER, UNCOUNTED
 from flowkeep.recording.history.facts import Start
 from flowkeep.recording.identity import complete_identity, read_header, run_ref
 
@@ -64,7 +64,7 @@ async def start_of(
         kind=_kind(began, temporal_run_id),
         started_at=moment(event.event_time),
         original=began.original_execution_run_id or temporal_run_id,
-        counted_before=None if header is None else identity.count,
+        counted_before=None if header is None or identity.count == UNCOUNTED else identity.count,
         expires_at=known_moment(began.workflow_execution_expiration_time),
         parent=_parent(began),
     )
