@@ -173,6 +173,22 @@ async def test_a_chain_with_a_lost_middle_is_not_proven(store: Store) -> None:
     assert await standing(store, last) is Standing.INCOMPLETE
 
 
+async def test_a_chain_that_is_not_proven_is_looked_at_at_once(store: Store) -> None:
+    """What continued as new waits for its chain's end no longer, and is not put off again."""
+    run, first = await running(store)
+    last = later(first)
+    await store.system.record([attempt(last, "1")])
+    assert await standing(store, first, RunStatus.RUNNING) is Standing.CONTINUED
+    await store.system.close_segment(close_of(last, expected_tasks=2, kind=SegmentKind.CONTINUE))
+    assert await standing(store, last) is Standing.INCOMPLETE
+    assert await store.system.due_executions(NS, closed=True, limit=10) == []
+    assert await store.system.chains_now(NS, []) == 0
+    assert await store.system.chains_now(NS, [run.id]) == 1
+    [due] = await store.system.due_executions(NS, closed=True, limit=10)
+    assert (due.temporal_run_id, due.tries) == (first.temporal_run_id, 1)
+    assert await store.system.chains_now(NS, [run.id]) == 0
+
+
 async def test_an_execution_that_a_retry_replaced_does_not_count(store: Store) -> None:
     """The retry counts anew what its chain had before, without what failed."""
     _, first = await running(store)

@@ -1,6 +1,6 @@
 """What the reconciler reads and writes besides records of what happened."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -83,6 +83,14 @@ class ReconciliationRepository(Protocol):
         Args:
             namespace: Of the executions.
             looks: When each of them was due, and when it is next, if at all.
+        """
+        ...
+
+    async def chains_now(self, namespace: str, run_ids: Collection[UUID]) -> int:
+        """Have what continued as new in some runs looked at now, one by one.
+
+        For chains that were not proven with their last execution. Returns how many executions
+        that are.
         """
         ...
 

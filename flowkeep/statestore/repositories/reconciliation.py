@@ -1,11 +1,12 @@
 """Which executions are to be compared with Temporal, and which are proven without asking it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
-from flowkeep.contracts import RunStatus, SegmentKind
+from flowkeep.contracts import FailureReason, RunStatus, SegmentKind
 from flowkeep.contracts.reconciliation import (
     Backlog,
     ClosedExecution,
@@ -22,6 +23,7 @@ from flowkeep.statestore.session import Session
 MOST_COUNTED = 10_000
 """Up to here the backlog is counted: it is asked for with every pass."""
 
+_TERMINATED = (FailureReason.TERMINATED, FailureReason.HISTORY_LIMIT)
 _REPORT_LAG = timedelta(seconds=5)
 """The workflow reports its end with the time at which its last workflow task began. When much more
 time lies between, the server may have refused what that task returned."""
@@ -88,6 +90,18 @@ UPDATE {schema}.run_segment AS s
 SET reconcile_at = now() + make_interval(secs => h.after_seconds),
     reconcile_tries = CASE WHEN h.after_seconds IS NULL THEN 0
                            ELSE LEAST(s.reconcile_tries + 1, 1000) END
+FROM held AS h WHERE s.namespace = h.namespace AND s.temporal_run_id = h.temporal_run_id
+"""
+# Executions that continued as new have waited for the end of their chain to prove them with it.
+_CHAIN_NOW = """
+WITH held AS MATERIALIZED (
+    SELECT namespace, temporal_run_id FROM {schema}.run_segment
+    WHERE run_id = ANY(CAST(:run_ids AS uuid[])) AND namespace = :namespace
+      AND status = 'running' AND closed_at IS NOT NULL AND reconcile_at > now()
+    ORDER BY temporal_run_id FOR NO KEY UPDATE
+)
+UPDATE {schema}.run_segment AS s
+SET reconcile_at = now(), reconcile_tries = GREATEST(s.reconcile_tries, 1)
 FROM held AS h WHERE s.namespace = h.namespace AND s.temporal_run_id = h.temporal_run_id
 """
 _BACKLOG = """
@@ -200,6 +214,15 @@ class Reconciliation(StuckRuns):
             )
             return noted.rowcount
 
+    async def chains_now(self, namespace: str, run_ids: Collection[UUID]) -> int:
+        """Have what continued as new in some runs looked at now, one by one."""
+        if not run_ids:
+            return 0
+        where = {"namespace": namespace, "run_ids": list(run_ids)}
+        async with self._scope.write() as session:
+            marked = await session.execute(_CHAIN_NOW, where)
+            return marked.rowcount
+
     async def backlog(self, namespace: str) -> Backlog:
         """Return how much waits, and since when."""
         async with self._scope.read() as session:
@@ -233,7 +256,7 @@ def _standing(one: ClosedExecution, row: Mapping[str, Any] | None) -> Standing:
         return Standing.CONTINUED if agrees else Standing.DIFFERS
     if row["closed_at"] is None:
         return Standing.OPEN
-    terminated = row["failure_reason"] == "terminated"
+    terminated = row["failure_reason"] in _TERMINATED
     if row["status"] != one.status or terminated is not one.terminated:
         return Standing.DIFFERS
     return Standing.PROVEN if row["reconcile_at"] is None else Standing.INCOMPLETE
