@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from flowkeep.contracts import FailureReason, RunKind, RunRef, RunStatus, SegmentClose, Source
 from flowkeep.contracts.recorded import ExecutionRecord, RunRecord
 from flowkeep.contracts.truth import Difference, DifferenceKind
 from flowkeep.errors import Conflict, Forbidden, NotFound
 from flowkeep.recording.capture import Payloads, clip
+from flowkeep.recording.describing import Unreadable, described, is_unknown, judged
 from flowkeep.recording.findings import MISSING, Finding, compare_execution
 from flowkeep.recording.history.decoding import Decoder
 from flowkeep.recording.history.facts import Facts
@@ -22,16 +23,12 @@ from flowkeep.recording.outcome import described_status
 from flowkeep.recording.repair import Repair
 from flowkeep.recording.reset_findings import compare_undone, undone_executions
 from flowkeep.recording.task_findings import compare_tasks
-from flowkeep.recording.visibility import unavailable
 from flowkeep.redaction import redact
 from flowkeep.statestore.store import Store
 
 logger = logging.getLogger(__name__)
 
 _MOST_BYTES = 500
-_UNREADABLE = frozenset(
-    {RPCStatusCode.DATA_LOSS, RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.INVALID_ARGUMENT}
-)
 
 
 class Examiner:
@@ -73,7 +70,10 @@ class Examiner:
             LedgerUnavailable: If the ledger does not answer.
         """
         case = _Case(self._client.namespace, workflow_id, temporal_run_id)
-        description = await self._describe(case)
+        try:
+            description = await described(self._client, workflow_id, temporal_run_id)
+        except Unreadable as error:
+            return await self._unreadable(case, str(error))
         if description is None:
             return await self._forgotten(case, repair=repair)
         if not deep:
@@ -83,15 +83,11 @@ class Examiner:
             if _agrees(description, recorded):
                 return []
         try:
-            facts = await read_facts(self._client, workflow_id, temporal_run_id)
+            facts = await self._read(case)
         except ValueError as error:
             return await self._unreadable(case, str(error))
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                return await self._forgotten(case, repair=repair)
-            if error.status in _UNREADABLE:
-                return await self._unreadable(case, error.message)
-            raise unavailable(error) from error
+        if facts is None:
+            return await self._forgotten(case, repair=repair)
         return await self._compare(case, description, facts, deep=deep, repair=repair)
 
     async def _compare(
@@ -180,14 +176,13 @@ class Examiner:
             for one in await self._store.system.wrong_counters([run_id])
         ]
 
-    async def _describe(self, case: "_Case") -> WorkflowExecutionDescription | None:
-        handle = self._client.get_workflow_handle(case.workflow_id, run_id=case.temporal_run_id)
+    async def _read(self, case: "_Case") -> Facts | None:
         try:
-            return await handle.describe()
+            return await read_facts(self._client, case.workflow_id, case.temporal_run_id)
         except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
+            if is_unknown(error):
                 return None
-            raise unavailable(error) from error
+            raise judged(error) from error
 
     async def _forgotten(self, case: "_Case", *, repair: bool) -> list[Difference]:
         """Judge an execution that Temporal no longer knows, and close it as `unknown`."""

@@ -9,6 +9,7 @@ from flowkeep.contracts import RunStatus
 from flowkeep.contracts.recorded import AttemptRecord, ExecutionRecord, RunRecord, SegmentRecord
 from flowkeep.contracts.truth import DifferenceKind
 from flowkeep.recording.history.facts import End, Facts
+from flowkeep.statestore import encoding
 from flowkeep.statestore.repositories.payloads import pack
 
 MISSING = frozenset({DifferenceKind.RUN_MISSING, DifferenceKind.SEGMENT_MISSING})
@@ -98,7 +99,12 @@ def _same_outputs(end: End, run: RunRecord) -> bool:
         both = _is_digest(run.outputs) and _is_digest(end.outputs)
         return not both or run.outputs["sha256"] == end.outputs["sha256"]
     packed = pack(end.outputs)
-    return packed is None or json.loads(packed.data) == run.outputs
+    return packed is None or _as_kept(packed.data) == _as_kept(json.dumps(run.outputs).encode())
+
+
+def _as_kept(document: bytes) -> Any:
+    """Return a value as a row keeps it: without NUL, and with numbers in any notation."""
+    return json.loads(encoding.without_nul(document), parse_int=float)
 
 
 def _is_digest(value: Any) -> bool:

@@ -8,16 +8,17 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
-from temporalio.service import RPCError, RPCStatusCode
 
+from flowkeep.contracts import SegmentKind
 from flowkeep.contracts.reconciliation import DueExecution, NextLook, Reconciled, Standing
 from flowkeep.contracts.truth import Difference, DifferenceKind
 from flowkeep.errors import LedgerUnavailable, TemporalUnavailable
+from flowkeep.recording.describing import Unreadable, described
 from flowkeep.recording.examination import Examiner
 from flowkeep.recording.listing import Listing
 from flowkeep.recording.rate import Rate
 from flowkeep.recording.stalls import Stalls
-from flowkeep.recording.visibility import MOST_IDS, Visibility, unavailable
+from flowkeep.recording.visibility import MOST_IDS, Visibility
 from flowkeep.settings import ReconcilerSettings
 from flowkeep.statestore.store import Store
 
@@ -36,7 +37,9 @@ _OPEN_SECONDS = (60.0, 600.0)
 """First and longest time between two looks at an execution that runs."""
 _STUCK_SECONDS = 30.0
 _UNDECIDED_SECONDS = (60.0, 3600.0)
+_MENDED_SECONDS = (1.0, 3600.0)
 _EVER = timedelta(days=36_500)
+_CHAINED = {SegmentKind.CONTINUE, SegmentKind.RETRY}
 _ADOPTED = {DifferenceKind.RUN_MISSING, DifferenceKind.SEGMENT_MISSING}
 
 
@@ -112,7 +115,9 @@ class Pass:
         async for page in self._due(closed=True):
             await self._closed(page)
         async for page in self._due(closed=False):
-            await self._each((partial(self._open, one) for one in page), in_time=True)
+            await self._each(
+                (partial(self._turn, one, partial(self._open, one)) for one in page), in_time=True
+            )
 
     async def _read_list(self, since: datetime, until: datetime) -> None:
         listing = self._tools.listing
@@ -157,16 +162,37 @@ class Pass:
             else:
                 doubtful.append(one)
         await self._system.look_again(self._namespace, later)
-        await self._each((partial(self._examine, one, deep=True) for one in doubtful), in_time=True)
+        # What lacks may lie anywhere in the chain: nothing of it is proven with its end any more.
+        broken = {one.run_id for one in doubtful if one.status.terminal and one.kind in _CHAINED}
+        await self._system.chains_now(self._namespace, broken)
+        await self._each(
+            (partial(self._turn, one, partial(self._examine, one, deep=True)) for one in doubtful),
+            in_time=True,
+        )
+
+    async def _turn(self, one: DueExecution, work: Work) -> None:
+        """Do something for one execution: if that fails, the others must not wait for it."""
+        try:
+            await work()
+        except LedgerUnavailable:
+            raise
+        except TemporalUnavailable:
+            # Perhaps Temporal fails at this one alone: next time the others come first.
+            await self._look_again(one, _LAG_SECONDS)
+            raise
+        except Exception:
+            logger.exception("execution %s cannot be looked at", one.temporal_run_id)
+            self.counts.undecided += 1
+            await self._look_again(one, _backed_off(_UNDECIDED_SECONDS, one.tries))
 
     async def _open(self, one: DueExecution) -> None:
         """Describe what the ledger has open."""
-        described = await self._describe(one)
-        if described is None:
+        description = await self._describe(one)
+        if description is None:
             await self._examine(one, deep=False)
-        elif described.status is WorkflowExecutionStatus.RUNNING:
-            await self._running(one, described)
-        elif datetime.now(UTC) - (described.close_time or datetime.now(UTC)) < self._grace:
+        elif description.status is WorkflowExecutionStatus.RUNNING:
+            await self._running(one, description)
+        elif datetime.now(UTC) - (description.close_time or datetime.now(UTC)) < self._grace:
             await self._look_again(one, self._grace.total_seconds())
         else:
             await self._examine(one, deep=True)
@@ -185,13 +211,10 @@ class Pass:
 
     async def _describe(self, one: DueExecution) -> WorkflowExecutionDescription | None:
         await self._tools.rate.wait()
-        handle = self._tools.client.get_workflow_handle(one.workflow_id, run_id=one.temporal_run_id)
         try:
-            return await handle.describe()
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                return None
-            raise unavailable(error) from error
+            return await described(self._tools.client, one.workflow_id, one.temporal_run_id)
+        except Unreadable:
+            return None
 
     async def _examine(self, one: DueExecution, *, deep: bool) -> None:
         found = await self._compare(one.workflow_id, one.temporal_run_id, deep=deep)
@@ -202,7 +225,9 @@ class Pass:
             # Without a difference an open execution is one that runs on.
             proven = one.closed_at is not None
             await self._look_again(one, None if proven else _OPEN_SECONDS[0])
-        # What was corrected stays due, so that the correction itself is looked at.
+        else:
+            # The correction itself is looked at, ever later if one does not settle it.
+            await self._look_again(one, _backed_off(_MENDED_SECONDS, one.tries))
 
     async def _adopt(self, workflow_id: str, temporal_run_id: str) -> None:
         found = await self._compare(workflow_id, temporal_run_id, deep=True)

@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
-from temporalio.client import Client, WorkflowExecutionDescription
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.client import Client
 
 from flowkeep.contracts import RunStatus
 from flowkeep.contracts.truth import Difference, DifferenceKind
@@ -15,8 +14,9 @@ from flowkeep.contracts.verification import (
     Skipped,
     VerificationCounts,
 )
+from flowkeep.recording.describing import Unreadable, described
 from flowkeep.recording.examination import Examiner
-from flowkeep.recording.visibility import memo_identity, unavailable
+from flowkeep.recording.visibility import memo_identity
 from flowkeep.statestore.store import Store
 
 Sweep = Callable[[], Awaitable[object]]
@@ -219,25 +219,12 @@ class Request:
 
     async def _execution(self) -> str | None:
         """Return Temporal's id of the execution that this request began."""
-        description = await described(self._client, self._request.workflow_id)
+        try:
+            description = await described(self._client, self._request.workflow_id)
+        except Unreadable:  # Temporal takes no such id, so it began nothing
+            return None
         if description is None:
             return None
         identity = await memo_identity(self._client, description.raw_info)
         ours = identity is not None and identity.run_id == str(self._request.id)
         return description.run_id if ours else None
-
-
-async def described(
-    client: Client, workflow_id: str, temporal_run_id: str | None = None
-) -> WorkflowExecutionDescription | None:
-    """Return an execution, the newest one when none is named, or None if Temporal has none.
-
-    Raises:
-        TemporalUnavailable: If Temporal does not answer.
-    """
-    try:
-        return await client.get_workflow_handle(workflow_id, run_id=temporal_run_id).describe()
-    except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
-            return None
-        raise unavailable(error) from error

@@ -232,8 +232,16 @@ async def _write(
         if close.kind is not SegmentKind.START:
             values["kind"] = close.kind.value
     if values:
-        values |= {"reconcile_at": func.now() + _LAG, "reconcile_tries": 0}
+        values |= _look(close.source)
         await session.execute(update(run_segment).where(*_is(close.run)).values(values))
+
+
+def _look(source: Source) -> dict[str, Any]:
+    """Say when an end is compared: what the server's word does not settle, ever later."""
+    if source is not Source.SERVER:
+        return {"reconcile_at": func.now() + _LAG, "reconcile_tries": 0}
+    tries = func.least(run_segment.c.reconcile_tries, 9)
+    return {"reconcile_at": func.now() + _LAG * func.power(2, tries), "reconcile_tries": tries + 1}
 
 
 def _first(value: Any, other: Any) -> Any:

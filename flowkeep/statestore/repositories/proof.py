@@ -117,3 +117,13 @@ cleared AS (
 SELECT temporal_run_id FROM cleared
 """  # noqa: S608 - only constants of ours are put in
 """Clears what is proven of `candidates` (n, temporal_run_id, due_at); returns what was cleared."""
+
+# A worker that was frozen may report an attempt when everything of its run is proven.
+UNPROVE = """
+UPDATE {schema}.run_segment AS s SET reconcile_at = now() + interval '5 seconds'
+FROM jsonb_to_recordset(CAST(%s AS jsonb)) AS r(namespace text, temporal_run_id text)
+WHERE s.namespace = r.namespace AND s.temporal_run_id = r.temporal_run_id
+  AND s.reconcile_at IS NULL
+RETURNING s.temporal_run_id
+"""
+"""Has executions compared again whose proof new records put in doubt."""

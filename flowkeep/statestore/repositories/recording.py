@@ -9,11 +9,12 @@ from uuid import UUID
 from flowkeep.contracts import Attempt, RunStatus, SegmentClose, Source, TaskStatus
 from flowkeep.errors import Forbidden, InvalidInput
 from flowkeep.statestore import encoding
-from flowkeep.statestore.repositories import closing, driven, inputs, payloads
+from flowkeep.statestore.repositories import adoption, closing, driven, inputs, payloads
 from flowkeep.statestore.repositories.adoption import Execution, Locked, execution
 from flowkeep.statestore.repositories.bulk_closing import close_all
 from flowkeep.statestore.repositories.flush import Flush, Known, Runs, begin, set_running
 from flowkeep.statestore.repositories.outcome import RUN_CLOSED
+from flowkeep.statestore.repositories.proof import UNPROVE
 from flowkeep.statestore.repositories.upsert import UPSERT
 from flowkeep.statestore.session import Session
 
@@ -46,6 +47,9 @@ async def record(
     flush, runs = await begin(session, flush, known, durable=durable)
     await _go_on_where_shown(session, flush.attempts, runs)
     written = await write(session, flush.attempts, runs) if flush.attempts else 0
+    late = [one.run for one in flush.attempts if runs[execution(one.run)][1].terminal]
+    if late:
+        await driven.rows(session, UNPROVE, adoption.as_json(adoption.unique(late)))
     await _close(session, flush.closes, runs)
     return written
 
