@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flowkeep.contracts import Attempt, RunStarted, SegmentClose
-from flowkeep.errors import LedgerUnavailable
+from flowkeep.errors import ConfigurationError, LedgerUnavailable
 from flowkeep.recording.stats import RecorderCounts
 from flowkeep.recording.target import Execution, RecordTarget, Reported
 
@@ -84,9 +84,12 @@ class GroupWriter:
                 self._counts.flushed(len(records), time.perf_counter() - begin)
         except LedgerUnavailable:
             raise
+        except ConfigurationError as error:
+            # A login, a right or a table is missing: no record is to blame for that.
+            raise LedgerUnavailable(error.message, hint=error.hint) from error
         except Exception as error:  # noqa: BLE001 - one record must not lose the others
             if len(batch) == 1:
-                self._refused(batch[0], error)
+                self._refused(batch[0], records[0], error)
                 return
             middle = len(batch) // 2
             await self._write(batch[:middle])
@@ -108,11 +111,10 @@ class GroupWriter:
                 starts.append(record)
         await self._target.record(attempts, closes=closes, starts=starts, durable=durable)
 
-    def _refused(self, entry: Entry, error: Exception) -> None:
-        assert entry.record is not None
+    def _refused(self, entry: Entry, record: Reported, error: Exception) -> None:
         self._counts.refused()
-        logger.error("the ledger refuses %s", name_of(entry.record), exc_info=error)
-        self.lost(entry.record)
+        logger.error("the ledger refuses %s", name_of(record), exc_info=error)
+        self.lost(record)
         entry.finish(LedgerUnavailable(f"the record was refused: {error}"))
 
     async def _look_for_lost(self) -> None:
@@ -121,8 +123,11 @@ class GroupWriter:
         executions = list(self._lost)
         try:
             await self._target.reconcile_all_soon(executions)
-        except LedgerUnavailable:
+        except (LedgerUnavailable, ConfigurationError):
             return  # with the next group
+        except Exception:
+            # What follows must still be written, so they are left to the regular comparison.
+            logger.exception("%d executions that lost a record cannot be marked", len(executions))
         for execution in executions:
             self._lost.pop(execution, None)
 

@@ -199,6 +199,43 @@ async def test_what_the_ledger_refuses_is_looked_for(
     assert await due(settings, ref) <= 0
 
 
+async def test_a_ledger_that_is_set_up_wrongly_is_waited_for(
+    store: Store, settings: Settings, ref: RunRef
+) -> None:
+    """While tables, rights or the login are missing no record is to blame: all are kept."""
+
+    async def rename(old: str, new: str) -> None:
+        url = settings.database_url()
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+            await connection.execute(f"ALTER SCHEMA {old} RENAME TO {new}".encode())
+
+    async with recording(store.system) as recorder:
+        await rename("flowkeep", "elsewhere")
+        written = await asyncio.gather(
+            *(recorder.record(failed(ref, str(n)), wait=True, patience_seconds=1) for n in "123")
+        )
+        assert written == [False, False, False]
+        await rename("elsewhere", "flowkeep")
+        await recorder.flush()
+        assert (recorder.stats.recorded, recorder.stats.poisoned) == (3, 0)
+    assert await names(store, ref) == ["1", "2", "3"]
+
+
+async def test_a_refused_row_may_be_overtaken_meanwhile(store: Store, ref: RunRef) -> None:
+    """A record that is refused after its attempt has ended is refused like any other."""
+    held = Held(store)
+    async with recording(held) as recorder:
+        shown = recorder.offer(
+            attempt(ref, "1", status=TaskStatus.RUNNING, recorded_at=datetime.now())  # noqa: DTZ005
+        )
+        assert shown is not None
+        await eventually(batches(held, 1))
+        shown.record = None
+        held.let_through(5)
+        assert await recorder.record(attempt(ref, "2"), wait=True, patience_seconds=5)
+    assert await names(store, ref) == ["2"]
+
+
 async def test_what_found_no_room_is_looked_for(
     store: Store, settings: Settings, ref: RunRef
 ) -> None:
