@@ -20,6 +20,8 @@ from flowkeep.recording.group_writer import Entry
 _LATE_SECONDS = 0.25
 """How long after its deadline an attempt that still runs is told to have timed out."""
 
+_NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+
 
 class AttemptReport:
     """One attempt on its way into the ledger.
@@ -77,8 +79,7 @@ class AttemptReport:
             self._show_timed_out()
             return
         self._shown = recorder.offer(self._attempt(TaskStatus.RUNNING))
-        if self._limit is not None:
-            left = self._limit - (time.monotonic() - self._begun)
+        if (left := self._left) is not None:
             self._call_after(left + _LATE_SECONDS, self._show_timed_out)
 
     def _show_timed_out(self) -> None:
@@ -89,9 +90,15 @@ class AttemptReport:
             recorder.report(self._timed_out())
 
     @property
+    def _left(self) -> float | None:
+        """Seconds until the server gives this attempt up; measured without the wall clock."""
+        return None if self._limit is None else self._limit - (time.monotonic() - self._begun)
+
+    @property
     def _overdue(self) -> bool:
-        """Whether the server has given this attempt up; measured without the wall clock."""
-        return self._limit is not None and time.monotonic() - self._begun > self._limit
+        """Whether the server has given this attempt up."""
+        left = self._left
+        return left is not None and left < 0
 
     async def succeeded(self, result: Any) -> None:
         """Record a success; nobody waits for the flush unless `strict` is set."""
@@ -136,7 +143,7 @@ class AttemptReport:
 
     def _timed_out(self) -> Attempt:
         assert self._limit is not None
-        finished = self._started + timedelta(seconds=self._limit)
+        finished = _later(self._started, self._limit)
         error = ErrorInfo(
             code="TIMEOUT", type="TimeoutError", message=f"not done within {self._limit:g} s"
         )
@@ -175,8 +182,7 @@ class AttemptReport:
 
     def _patience(self) -> float | None:
         limits = []
-        if self._deadline is not None:
-            left = (self._deadline - _now()).total_seconds()
+        if (left := self._left) is not None:
             limits.append(left - min(1.0, left / 2))
         if self._info.heartbeat_timeout and not self._ours:
             limits.append(self._info.heartbeat_timeout.total_seconds() * 0.7)
@@ -194,12 +200,15 @@ class AttemptReport:
         if error.type in (policy.non_retryable_error_types or ()):
             return None
         if isinstance(raised, ApplicationError) and raised.next_retry_delay is not None:
-            return finished + raised.next_retry_delay
+            return _later(finished, raised.next_retry_delay.total_seconds())
         first = policy.initial_interval.total_seconds()
-        most = (policy.maximum_interval or policy.initial_interval * 100).total_seconds()
-        exponent = min(attempt - 1, 64)
-        seconds = min(most, first * policy.backoff_coefficient**exponent)
-        return finished + timedelta(seconds=seconds)
+        longest = policy.maximum_interval
+        most = first * 100 if longest is None else longest.total_seconds()
+        try:
+            seconds = min(most, first * policy.backoff_coefficient ** min(attempt - 1, 64))
+        except OverflowError:
+            seconds = most
+        return _later(finished, seconds)
 
     def _attempt(
         self,
@@ -262,10 +271,18 @@ def _judge(error: BaseException) -> tuple[TaskStatus, ErrorInfo]:
 def _deadline(info: activity.Info) -> datetime | None:
     ends = []
     if info.start_to_close_timeout:
-        ends.append(info.started_time + info.start_to_close_timeout)
+        ends.append(_later(info.started_time, info.start_to_close_timeout.total_seconds()))
     if info.schedule_to_close_timeout:
-        ends.append(info.scheduled_time + info.schedule_to_close_timeout)
+        ends.append(_later(info.scheduled_time, info.schedule_to_close_timeout.total_seconds()))
     return min(ends) if ends else None
+
+
+def _later(moment: datetime, seconds: float) -> datetime:
+    """Add a time that may be as long as Temporal allows: ten thousand years."""
+    try:
+        return moment + timedelta(seconds=seconds)
+    except OverflowError:
+        return _NEVER
 
 
 def _now() -> datetime:

@@ -2,14 +2,17 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import psycopg
+import pytest
 from temporalio import activity
 from temporalio.client import Client
 
 from flowkeep.contracts import TaskStatus
+from flowkeep.recording import attempt_report
 from flowkeep.recording.plugin import Plugin
 from flowkeep.settings import Settings
 from tests.recording import kinds
@@ -88,6 +91,24 @@ async def test_failures_wait_until_patience_ends(settings: Settings, task_queue:
     assert found == [TaskStatus.FAILED, TaskStatus.FAILED, TaskStatus.SUCCEEDED]
 
 
+async def test_a_wrong_clock_takes_nobodys_patience(
+    settings: Settings, task_queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a worker whose clock is hours ahead attempts wait for their records as anywhere."""
+    ahead = timedelta(hours=5)
+    monkeypatch.setattr(attempt_report, "_now", lambda: datetime.now(UTC) + ahead)
+    workflow_id = f"ahead-{uuid4()}"
+    async with recording(settings, strict=True) as (client, plugin):
+        async with kinds.serve(client, task_queue):
+            await client.execute_workflow(
+                kinds.One.run, "fails_twice", id=workflow_id, task_queue=task_queue
+            )
+            assert plugin.recorder is not None
+            assert plugin.recorder.stats.gave_up == 0
+        found = await statuses(plugin, workflow_id)
+    assert found == [TaskStatus.FAILED, TaskStatus.FAILED, TaskStatus.SUCCEEDED]
+
+
 async def test_required_records_fail_their_attempts(settings: Settings, task_queue: str) -> None:
     """With `required` an attempt without its record fails, and Temporal tries again."""
     workflow_id = f"required-{uuid4()}"
@@ -122,11 +143,10 @@ async def test_a_full_queue_holds_activities_back(settings: Settings, task_queue
                     )
                     for one in ids
                 ]
-                assert plugin.recorder is not None
-                stats = plugin.recorder.stats
 
-                def waiting() -> None:
-                    assert stats.waits > 0
+                def waiting() -> None:  # nobody knows when the worker has looked at its ledger
+                    assert plugin.recorder is not None
+                    assert plugin.recorder.stats.waits > 0
 
                 await eventually(waiting, timeout=30)
                 await connection.commit()
