@@ -20,6 +20,8 @@ VERSION = 1
 """Version of the header. It fixes which commands the workflow interceptor issues, so that older
 histories replay."""
 
+_MOST_TASKS = 2**53
+
 
 UNCOUNTED = -1
 """Count of a chain that only its histories can prove."""
@@ -61,13 +63,37 @@ class Identity:
 
     @classmethod
     def from_header(cls, value: dict[str, Any]) -> "Identity":
-        """Read a header; keys that a later version added are ignored."""
+        """Read a header; keys that a later version added are ignored.
+
+        One that cannot be ours says nothing: whoever set it must not fail what carries it.
+        """
         known = {name: value[name] for name in cls.__dataclass_fields__ if name in value}
-        return cls(**known)
+        said = cls(**known)
+        return said if said._is_possible() else cls()
+
+    def _is_possible(self) -> bool:
+        texts = (self.app_id, self.first_run_id, self.origin_type, self.triggered_from)
+        return (
+            all(map(_is_run_id, (self.run_id, self.root_run_id, self.parent_run_id)))
+            and all(text is None or isinstance(text, str) for text in texts)
+            and isinstance(self.tenant_id, str)
+            and isinstance(self.count, int)
+            and UNCOUNTED <= self.count < _MOST_TASKS
+        )
 
     def evolve(self, **changes: Any) -> "Identity":
         """Return a copy with some fields changed."""
         return replace(self, **changes)
+
+
+def _is_run_id(value: Any) -> bool:
+    if value is None:
+        return True
+    try:
+        UUID(value)
+    except (ValueError, TypeError, AttributeError):
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,16 +44,24 @@ class ActivityInbound(ActivityInboundInterceptor):
         if info.activity_type == RECORD_PAUSE or info.workflow_id is None:
             return await super().execute_activity(input)
         header = read_header(input.headers) or {}
-        identity = Identity.from_header(header) if header else await self._host.resolve(info)
-        if identity is None or identity.run_id is None:
-            return await self._execute(input)
-        plain = header.get("retry_policy")
-        policy = info.retry_policy or (read_policy(plain) if plain else None)
+        identity = Identity.from_header(header)
+        if identity.run_id is None:
+            resolved = await self._host.resolve(info)
+            if resolved is None:
+                return await self._execute(input)
+            identity = resolved
+        policy = info.retry_policy or read_policy(header.get("retry_policy"))
         run = CurrentRun(activity_run_ref(identity, info, header.get("segment")), identity, policy)
         # By name: asking a Protocol costs more than all the rest here.
         scope = getattr(getattr(input.fn, "__self__", None), "attempt_scope", None)
+        key = header.get("task_key")
         report = AttemptReport(
-            self._host, input.args, info, run, header.get("task_key"), ours=scope is not None
+            self._host,
+            input.args,
+            info,
+            run,
+            key if isinstance(key, str) else None,
+            ours=scope is not None,
         )
         # For the result, which the SDK encodes later in this task, so it is not reset.
         storing.set(Storing(identity.tenant_id))

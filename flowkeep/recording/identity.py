@@ -24,7 +24,7 @@ from flowkeep.contracts.status import RunKind, SegmentKind
 Headers = Mapping[str, Payload]
 
 _ENCODING = b"json/plain"
-_SEGMENTS: dict[str | None, SegmentKind] = {kind.value: kind for kind in SegmentKind}
+_SEGMENTS: dict[str, SegmentKind] = {kind.value: kind for kind in SegmentKind}
 
 
 def read_header(headers: Headers) -> dict[str, Any] | None:
@@ -144,7 +144,7 @@ def segment_kind(info: workflow.Info) -> SegmentKind:
     return SegmentKind.CRON if info.cron_schedule else SegmentKind.CONTINUE
 
 
-def activity_run_ref(identity: Identity, info: activity.Info, segment: str | None = None) -> RunRef:
+def activity_run_ref(identity: Identity, info: activity.Info, segment: Any = None) -> RunRef:
     """Describe the execution that an activity belongs to.
 
     Args:
@@ -161,7 +161,7 @@ def activity_run_ref(identity: Identity, info: activity.Info, segment: str | Non
         temporal_run_id=info.workflow_run_id,
         workflow_type=info.workflow_type or "",
         task_queue=info.task_queue,
-        segment_kind=_SEGMENTS.get(segment),
+        segment_kind=_SEGMENTS.get(segment) if isinstance(segment, str) else None,
     )
 
 
@@ -193,16 +193,19 @@ def plain_policy(policy: RetryPolicy) -> dict[str, Any]:
     }
 
 
-def read_policy(plain: dict[str, Any]) -> RetryPolicy:
-    """Undo `plain_policy`."""
-    longest = plain["maximum"]
-    return RetryPolicy(
-        initial_interval=timedelta(seconds=plain["initial"]),
-        backoff_coefficient=plain["coefficient"],
-        maximum_interval=None if longest is None else timedelta(seconds=longest),
-        maximum_attempts=plain["attempts"],
-        non_retryable_error_types=plain["fatal"],
-    )
+def read_policy(plain: Any) -> RetryPolicy | None:
+    """Undo `plain_policy`; None for what it cannot have made."""
+    try:
+        longest = plain["maximum"]
+        return RetryPolicy(
+            initial_interval=timedelta(seconds=plain["initial"]),
+            backoff_coefficient=float(plain["coefficient"]),
+            maximum_interval=None if longest is None else timedelta(seconds=longest),
+            maximum_attempts=int(plain["attempts"]),
+            non_retryable_error_types=list(plain["fatal"]),
+        )
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
 
 
 def plain_run_ref(ref: RunRef) -> dict[str, Any]:

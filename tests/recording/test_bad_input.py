@@ -1,15 +1,21 @@
 """What is wrong on purpose: each case has a clear error or a truthful record."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
+from temporalio import client
+from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
 from temporalio.worker import Worker
 
 from flowkeep.clients.workflow import WorkflowClient
-from flowkeep.contracts import Run, RunStatus, Source, TaskStatus
+from flowkeep.contracts import Run, RunStatus, Source, TaskStatus, derive_run_id
+from flowkeep.contracts.identity import HEADER
 from flowkeep.contracts.truth import Difference, DifferenceKind
 from flowkeep.errors import ConfigurationError
 from flowkeep.recording import stalls
@@ -156,3 +162,63 @@ async def test_an_activity_that_a_plain_worker_lacks_is_recorded_when_it_has_end
     assert {one.task_name for one in tasks} == {"greet"}
     assert not any(one.status is TaskStatus.SUCCEEDED for one in tasks)
     assert await _differences(recorded, plugin, workflow_id) == []
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"run_id": "no uuid", "tenant_id": "default"},
+        {"run_id": 7, "count": "many", "tenant_id": None},
+        {"parent_run_id": ["x"], "count": -1, "root_run_id": {}},
+    ],
+)
+async def test_a_header_that_cannot_be_ours_fails_nothing(
+    recorded: Client,
+    plugin: Plugin,
+    temporal_client: Client,
+    task_queue: str,
+    header: dict[str, Any],
+) -> None:
+    """A run whose header `flowkeep` is somebody else's is recorded as if it had none."""
+    workflow_id = f"tampered-{uuid4().hex}"
+
+    class Tampers(client.OutboundInterceptor):
+        async def start_workflow(
+            self,
+            input: client.StartWorkflowInput,  # noqa: A002 - the SDK calls it so
+        ) -> client.WorkflowHandle[Any, Any]:
+            payload = Payload(
+                metadata={"encoding": b"json/plain"}, data=json.dumps(header).encode()
+            )
+            input.headers = {**input.headers, HEADER: payload}
+            return await super().start_workflow(input)
+
+    class Tampering(client.Interceptor):
+        def intercept_client(
+            self,
+            next: client.OutboundInterceptor,  # noqa: A002 - the SDK calls it so
+        ) -> client.OutboundInterceptor:
+            return Tampers(next)
+
+    config = temporal_client.config()
+    config["interceptors"] = [Tampering()]
+    with ThreadPoolExecutor(2) as executor:
+        worker = Worker(
+            recorded,
+            task_queue=task_queue,
+            workflows=[plain.Plain],
+            activities=[plain.greet, plain.shout],
+            activity_executor=executor,
+        )
+        async with worker:
+            handle = await Client(**config).start_workflow(
+                plain.Plain.run,
+                "Ada",
+                id=workflow_id,
+                task_queue=task_queue,
+                run_timeout=timedelta(seconds=20),
+            )
+            assert await handle.result() == "HELLO, ADA!"
+    run = await _find(plugin, workflow_id)
+    assert run.id == derive_run_id("default", workflow_id, handle.first_execution_run_id or "")
+    assert (run.status, run.tasks_finished) == (RunStatus.SUCCEEDED, 2)
