@@ -29,8 +29,8 @@ def main() -> int:
         options.runs, options.seconds = SHORT_RUNS, SHORT_SECONDS
         options.set.append(f"FLOWKEEP_RECONCILER_INTERVAL_SECONDS={SHORT_INTERVAL_SECONDS}")
     apart = os.environ.get(_INSIDE) == "1"
-    if not apart and not options.no_namespace:
-        return _in_namespace()
+    if not apart:
+        _enter_namespace()
     faults = options.faults
     if faults is None:
         faults = [name for name, fault in FAULTS.items() if fault.cheap or not options.short]
@@ -85,21 +85,20 @@ def _one(seed: int, options: argparse.Namespace, faults: list[str]) -> bool:
     return True
 
 
-def _in_namespace() -> int:
-    """Run again where mounts are ours alone and every process ends with us.
+def _enter_namespace() -> None:
+    """Become a process whose mounts are its own and whose processes end with it.
 
-    Where that is not allowed, it runs as it is.
+    Returns where that is not allowed.
     """
     user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
     spaces = ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
     command = [shutil.which("unshare") or "unshare", *user, *spaces]
     try:
         subprocess.run([*command, "true"], check=True, capture_output=True)
-        command += [sys.executable, "-m", "tests.faults", *sys.argv[1:]]
     except (OSError, subprocess.CalledProcessError):
-        command = [sys.executable, "-m", "tests.faults", *sys.argv[1:], "--no-namespace"]
-        return subprocess.run(command, check=False).returncode
-    return subprocess.run(command, env=os.environ | {_INSIDE: "1"}, check=False).returncode
+        return
+    command += [sys.executable, "-m", "tests.faults", *sys.argv[1:]]
+    os.execve(command[0], command, os.environ | {_INSIDE: "1"})
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -115,7 +114,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--go-on", action="store_true", help="carry on after a seed that failed")
     parser.add_argument("--keep", action="store_true", help="keep logs of seeds that passed")
     parser.add_argument("--set", action="append", default=[], help="NAME=value for all processes")
-    parser.add_argument("--no-namespace", action="store_true", help=argparse.SUPPRESS)
     return parser
 
 
