@@ -1,6 +1,6 @@
 """The ledger corrected by what a comparison found; repeating it changes nothing."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -33,6 +33,17 @@ _OF_END = frozenset(
         DifferenceKind.OUTCOME_DIFFERS,
     }
 )
+_OF_ROWS = frozenset(
+    {
+        DifferenceKind.ATTEMPT_MISSING,
+        DifferenceKind.ATTEMPT_DIFFERS,
+        DifferenceKind.ATTEMPT_NOT_ENDED,
+        DifferenceKind.ATTEMPT_INVENTED,
+        DifferenceKind.NOT_SUPERSEDED,
+        DifferenceKind.COUNT_DIFFERS,
+    }
+)
+"""Differences whose correction no other event of the run tells."""
 
 
 class Repair:
@@ -87,6 +98,11 @@ class Repair:
         await self._mark(findings)
         if DifferenceKind.COUNT_DIFFERS in kinds:
             await self._system.recount(self._ref.run_id)
+        told = Counter(one.kind for one in findings if one.kind in _OF_ROWS)
+        if told and DifferenceKind.RUN_MISSING not in kinds:
+            await self._system.note_repairs(
+                self._ref.run_id, told, temporal_run_id=self._ref.temporal_run_id
+            )
 
     async def _adopt(self, temporal_run_id: str) -> None:
         """Make an execution known: this one, or one that follows on it."""

@@ -1,5 +1,6 @@
 """The rows of runs, which have to fit each other; Temporal is not asked."""
 
+from collections import Counter
 from collections.abc import Collection
 from uuid import UUID
 
@@ -32,10 +33,14 @@ class Rows:
 
     async def mend(self) -> None:
         """Close what is open, and count anew."""
-        for run_id in {one.run_id for one in await self._system.open_attempts(self._run_ids)}:
+        opened = Counter(one.run_id for one in await self._system.open_attempts(self._run_ids))
+        for run_id, number in opened.items():
             await self._system.close_attempts(run_id)
+            told = {DifferenceKind.ATTEMPT_NOT_ENDED: number}
+            await self._system.note_repairs(run_id, told)
         for one in await self._system.wrong_counters(self._run_ids):
             await self._system.recount(one.run_id)
+            await self._system.note_repairs(one.run_id, {DifferenceKind.COUNT_DIFFERS: 1})
 
     def _counter(self, one: RunCounters) -> Difference:
         return Difference(

@@ -1,6 +1,8 @@
 """`flowkeep ledger verify` on real servers: what it prints, and how it ends."""
 
+import asyncio
 import json
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -10,9 +12,11 @@ import pytest
 from flowkeep.cli.app import CALL_FAILED, OK, RUN_FAILED, USAGE
 from flowkeep.clients.handle import RunHandle
 from flowkeep.clients.workflow import WorkflowClient
+from flowkeep.recording.verification import Verification
 from flowkeep.settings import Settings
 from flowkeep.worker import Worker
 from tests.cli.calling import Ask, Call
+from tests.faults.links import Link, Mode
 from tests.served import client, letters, worker
 from tests.support import eventually
 from tests.workflows import flows
@@ -138,6 +142,42 @@ async def test_servers_that_are_away_exit_with_3(
     done = await call(*VERIFY, "-o", "json")
     assert (done.exit_code, done.stdout) == (CALL_FAILED, "")
     assert json.loads(done.stderr)["error"]["code"] == code
+
+
+@pytest.mark.parametrize("server", ["ledger", "temporal"])
+async def test_a_server_that_goes_away_meanwhile_exits_with_3(
+    server: str,
+    run: RunHandle,
+    tenant: str,
+    call: Call,
+    environment: dict[str, str],
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was compared before does not pass for a comparison; the JSON is whole and says so."""
+    await _break(settings, "UPDATE run SET status = 'failed' WHERE id = %s", run.run_id)
+    name = "FLOWKEEP_DATABASE_URL" if server == "ledger" else "TEMPORAL_ADDRESS"
+    [port] = re.findall(r":(\d+)(?=/|$)", environment[name])
+    link = Link(server, int(port))
+    await link.start()
+    environment[name] = environment[name].replace(f":{port}", f":{link.port}")
+    here, look = asyncio.get_running_loop(), Verification._second_look
+
+    async def cut() -> None:
+        link.damage(Mode.CUT)
+
+    async def second_look(self: Verification, *args: Any) -> Any:
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(cut(), here))
+        return await look(self, *args)
+
+    monkeypatch.setattr(Verification, "_second_look", second_look)
+    done = await call(*VERIFY, "--tenant", tenant, "-o", "json")
+    await link.stop()
+    assert done.exit_code == CALL_FAILED
+    assert json.loads(done.stderr)["error"]["code"] == f"{server.upper()}_UNAVAILABLE"
+    told = json.loads(done.stdout)
+    assert (told["differences"], told["summary"]["complete"]) == ([], False)
+    assert "agree" not in told["summary"]
 
 
 @pytest.mark.parametrize("verb", ["verify", "reconcile --once"])

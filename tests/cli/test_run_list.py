@@ -1,13 +1,14 @@
 """The lists of `flowkeep run list` that are not a page of all runs, and its mark of the archive."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
 from uuid_utils.compat import uuid7
 
 from flowkeep.cli.app import USAGE
-from flowkeep.contracts import NewDefinition, NewRun, PauseRequest, RunKind, RunStatus
+from flowkeep.contracts import NewDefinition, NewRun, PauseRequest, RunKind, RunStatus, Stuck
 from flowkeep.settings import Settings
 from flowkeep.statestore import Store, connect
 from tests.cli.calling import Ask, Call
@@ -53,6 +54,32 @@ async def test_definition_parent_workflow_id_and_paused(store: Store, ask: Ask, 
         refused = await call("run", "list", *words)
         assert refused.exit_code == USAGE
         assert words[0] in refused.stderr
+
+
+async def test_runs_that_do_not_move(store: Store, ask: Ask, call: Call) -> None:
+    """--stuck shows them with the reason, `run get` says it, and the mark goes when they end."""
+    moves, stands = await add_run(store), await add_run(store)
+    for run_id in (moves, stands):
+        await store.runs.mark_running("default", run_id)
+    stuck = Stuck(
+        code="NO_WORKER",
+        message="no worker polls task queue 'q' for workflow tasks",
+        attempts=1,
+        since=datetime.now(UTC),
+    )
+    assert await store.system.set_stuck(stands, stuck)
+    page = await ask("run", "list", "--stuck")
+    assert [(run["id"], run["stuck"]["code"]) for run in page["data"]] == [
+        (str(stands), "NO_WORKER")
+    ]
+    shown = await call("run", "list", "--stuck")
+    assert "no worker" in shown.stdout
+    assert "no worker polls" in (await call("run", "get", str(stands))).stdout
+    refused = await call("run", "list", "--stuck", "--status", "running")
+    assert refused.exit_code == USAGE
+    assert "--stuck" in refused.stderr
+    await store.runs.finish("default", stands)
+    assert (await ask("run", "list", "--stuck"))["data"] == []
 
 
 async def test_archived_runs_are_marked(store: Store, ask: Ask, call: Call) -> None:

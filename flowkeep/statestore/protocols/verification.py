@@ -1,10 +1,11 @@
 """What the ledger says of itself when it is compared with Temporal."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from flowkeep.contracts.truth import DifferenceKind
 from flowkeep.contracts.verification import (
     ListedExecutions,
     OpenAttempt,
@@ -89,6 +90,25 @@ class LedgerCheckRepository(Protocol):
 
     async def close_attempts(self, run_id: UUID) -> int:
         """Cancel the open attempts of a run that has ended; returns how many there were.
+
+        Raises:
+            NotFound: If there is no such run.
+        """
+        ...
+
+    async def note_repairs(
+        self,
+        run_id: UUID,
+        repaired: Mapping[DifferenceKind, int],
+        *,
+        temporal_run_id: str | None = None,
+    ) -> None:
+        """Append an event that says what was corrected of a run's rows.
+
+        Args:
+            run_id: The run.
+            repaired: How many differences, by kind.
+            temporal_run_id: The execution whose history showed them.
 
         Raises:
             NotFound: If there is no such run.

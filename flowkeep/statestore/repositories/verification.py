@@ -1,10 +1,12 @@
 """What the ledger says of itself when it is compared with Temporal; of all tenants or of one."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from flowkeep.contracts import EventKind
+from flowkeep.contracts.truth import DifferenceKind
 from flowkeep.contracts.verification import (
     ListedExecution,
     ListedExecutions,
@@ -13,7 +15,7 @@ from flowkeep.contracts.verification import (
     RunCounters,
 )
 from flowkeep.statestore.repositories import inputs, tombstones
-from flowkeep.statestore.repositories.changes import lock
+from flowkeep.statestore.repositories.changes import append, lock
 from flowkeep.statestore.repositories.outcome import RUN_CLOSED
 from flowkeep.statestore.session import Scope
 from flowkeep.statestore.tables.base import OPEN
@@ -225,6 +227,22 @@ class LedgerChecks:
             if closed.rowcount:
                 await session.execute(_RECOUNT, {"run": run_id})
             return int(closed.rowcount)
+
+    async def note_repairs(
+        self,
+        run_id: UUID,
+        repaired: Mapping[DifferenceKind, int],
+        *,
+        temporal_run_id: str | None = None,
+    ) -> None:
+        """Append an event that says what was corrected of a run's rows, by kind."""
+        told = {
+            "source": "server",
+            "temporal_run_id": temporal_run_id,
+            "repaired": {kind.value: repaired[kind] for kind in sorted(repaired)},
+        }
+        async with self._scope.write() as session:
+            await append(session, await lock(session, run_id), EventKind.RECONCILED, told)
 
     async def recount(self, run_id: UUID) -> None:
         """Set the counters of a run to what its rows say."""
