@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from temporalio import activity, workflow
 from temporalio.common import RetryPolicy
+from temporalio.exceptions import ApplicationError, ChildWorkflowError
 
 SOON = timedelta(seconds=60)
 ONCE = RetryPolicy(maximum_attempts=1)
@@ -41,6 +42,36 @@ class Child:
     @workflow.run
     async def run(self, value: str) -> str:
         return value
+
+
+@workflow.defn
+class Relays:
+    """Continues as new, then returns the big value, or fails with it."""
+
+    @workflow.run
+    async def run(self, size: int, fails: bool, again: bool = True) -> str:
+        if again:
+            workflow.continue_as_new(args=[size, fails, False])
+        if fails:
+            raise ApplicationError("too big", text(size), non_retryable=True)
+        return text(size)
+
+
+@workflow.defn
+class Parent:
+    """Waits for a child that relays."""
+
+    @workflow.run
+    async def run(self, size: int, fails: bool) -> int:
+        try:
+            return len(
+                await workflow.execute_child_workflow(
+                    Relays.run, args=[size, fails], id=f"{workflow.info().workflow_id}/child"
+                )
+            )
+        except ChildWorkflowError as error:
+            details = error.cause.details if isinstance(error.cause, ApplicationError) else [""]
+            return len(details[0])
 
 
 @workflow.defn
@@ -157,5 +188,5 @@ class Holds:
         return value
 
 
-WORKFLOWS = [Bulky, Child, Beats, Makes, Returns, HandsOn, Holds]
+WORKFLOWS = [Bulky, Child, Relays, Parent, Beats, Makes, Returns, HandsOn, Holds]
 ACTIVITIES = [makes, measures, makes_beating]

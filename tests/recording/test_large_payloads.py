@@ -123,6 +123,21 @@ async def test_every_way_a_value_takes(client: WorkflowClient, task_queue: str) 
         assert await bytes_of_history(each) < 30_000
 
 
+@pytest.mark.parametrize("fails", [False, True])
+async def test_what_a_child_ends_with_is_needed_by_its_parent(
+    client: WorkflowClient, task_queue: str, ledger_url: str, fails: bool
+) -> None:
+    """A child's result or failure stands in its parent's history too, however often it began."""
+    async with serving(client.temporal, task_queue):
+        handle = await start(
+            client.temporal, bulky.Parent.run, MIDDLE, fails, task_queue=task_queue
+        )
+        assert await handle.result() == MIDDLE
+    assert await bytes_of_history(handle) < 10_000
+    needs = await rows(ledger_url, "SELECT needed_by FROM flowkeep.large_payload_need")
+    assert {row[0] for row in needs} == {handle.id, f"{handle.id}/child"}
+
+
 async def test_histories_with_references_replay(
     client: WorkflowClient, settings: Settings, task_queue: str, ledger_url: str
 ) -> None:

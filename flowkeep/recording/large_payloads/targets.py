@@ -64,6 +64,8 @@ class ExecutionTarget(StorageDriverWorkflowInfo):
         headers: Of the execution; they say the tenant.
         beside: The execution itself, where the target is another one: both histories will hold
             the reference.
+        parent: The parent, where its history will hold the reference too and the SDK names only
+            the execution itself.
         instance: The execution, to be asked what the value is; only for errors.
         command: Which of its commands holds the value.
         replaying: Whether the history holds it already, so that Temporal does not get it again.
@@ -71,6 +73,7 @@ class ExecutionTarget(StorageDriverWorkflowInfo):
 
     headers: Mapping[str, Payload] = field(default_factory=dict, repr=False)
     beside: StorageDriverWorkflowInfo | None = None
+    parent: StorageDriverWorkflowInfo | None = None
     instance: WorkflowInstance | None = field(default=None, repr=False)
     command: Any = None
     replaying: bool = False
@@ -117,20 +120,27 @@ class Targets:
         Args:
             command: The SDK's `CommandInfo`, None for values of no command.
         """
-        if command is None:
-            return StorageDriverStoreContext(self._own)
+        parent = self._parent()
+        if command is None:  # a failure, perhaps, which the parent's history gets too
+            return StorageDriverStoreContext(replace(self._own, parent=parent))
         kind = command.command_type
         if kind in (_CHILD, _SIGNAL):
             other = self._sandboxed.get_external_store_context(command).target
             if isinstance(other, StorageDriverWorkflowInfo):
                 return self._shared(other, command)
+        if kind != _COMPLETE or parent is None:
+            return StorageDriverStoreContext(replace(self._own, command=command))
+        if self._info.continued_run_id is None:
+            return self._shared(parent, command)
+        return StorageDriverStoreContext(replace(self._own, command=command, parent=parent))
+
+    def _parent(self) -> StorageDriverWorkflowInfo | None:
         parent = self._info.parent
-        if kind == _COMPLETE and parent is not None and self._info.continued_run_id is None:
-            other = StorageDriverWorkflowInfo(
-                id=parent.workflow_id, run_id=parent.run_id, namespace=parent.namespace
-            )
-            return self._shared(other, command)
-        return StorageDriverStoreContext(replace(self._own, command=command))
+        if parent is None:
+            return None
+        return StorageDriverWorkflowInfo(
+            id=parent.workflow_id, run_id=parent.run_id, namespace=parent.namespace
+        )
 
     def _shared(self, other: StorageDriverWorkflowInfo, command: Any) -> StorageDriverStoreContext:
         """Return another execution as the target; this one's history holds the reference too."""
@@ -156,9 +166,8 @@ def needs_of(target: Target) -> list[Need]:
     if schedule_id is not None:
         return [Need(target.namespace, "schedule", schedule_id)]
     needs = [Need(target.namespace, "workflow", target.id)]
-    beside = target.beside if isinstance(target, ExecutionTarget) else None
-    if beside is not None and beside.id:
-        needs.append(Need(beside.namespace, "workflow", beside.id))
+    others = (target.beside, target.parent) if isinstance(target, ExecutionTarget) else ()
+    needs += [Need(one.namespace, "workflow", one.id) for one in others if one and one.id]
     return needs
 
 
