@@ -7,10 +7,10 @@ from urllib.parse import quote, quote_plus
 MASK = "***"
 """What stands where a secret stood."""
 
-# The last `@` of a word ends the password, so that one holding `@` or `/` does not show its tail.
-# A scheme may begin inside a longer word, so its length is bounded: else a text of a million
-# letters would be read a million times.
-_URL_PASSWORD = re.compile(r"([a-zA-Z][a-zA-Z0-9+.\-]{0,39}://[^\s:/@\"'<>]*:)[^\s\"'<>]*@")
+# Words are looked through one by one, so that a text is read once: one expression for all would
+# read a list of a million addresses a million times.
+_WORD = re.compile(r"[^\s\"'<>]+")
+_USER = re.compile(r"(?<=[a-zA-Z0-9+.\-])://[^:/@]*:")
 _NAMES = (
     r"(?:[a-z_]*(?:password|passwd|pwd|passphrase|secret|secret_key|api[_-]?key|access[_-]?key))"
 )
@@ -36,7 +36,7 @@ def names_secret(key: object) -> bool:
 
 def hides_password(text: str) -> bool:
     """Tell whether a text holds something like `scheme://user:password@`."""
-    return "://" in text and _URL_PASSWORD.search(text) is not None
+    return "://" in text and any(_password(word[0]) for word in _WORD.finditer(text))
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
@@ -54,6 +54,23 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     forms = known | {quote(value, safe="") for value in known} | {quote_plus(v) for v in known}
     for form in sorted(forms, key=len, reverse=True):
         text = text.replace(form, MASK)
-    text = _URL_PASSWORD.sub(rf"\1{MASK}@", text)
+    if "://" in text:
+        text = _WORD.sub(_without_password, text)
     text = _ASSIGNMENT.sub(rf"\1{MASK}", text)
     return _JSON_MEMBER.sub(rf"\1{MASK}", text)
+
+
+def _without_password(found: re.Match[str]) -> str:
+    word = found[0]
+    place = _password(word)
+    return word if place is None else word[: place[0]] + MASK + word[place[1] :]
+
+
+def _password(word: str) -> tuple[int, int] | None:
+    """Return where the password of a URL lies in a word.
+
+    The last `@` ends it, so that one holding `@` or `/` does not show its tail.
+    """
+    end = word.rfind("@")
+    found = _USER.search(word, 0, end) if end > 0 else None
+    return None if found is None else (found.end(), end)
