@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -104,6 +105,8 @@ class RunRef:
 
     Attributes:
         segment_kind: Why Temporal began this execution; null where whoever reports cannot tell.
+        began_at: When it began, where its id does not say: only a run's first execution has an id
+            with a time in it. It orders the executions of a run, however late they are reported.
     """
 
     run_id: UUID
@@ -121,6 +124,7 @@ class RunRef:
     triggered_from: str | None = None
     labels: dict[str, str] = field(default_factory=dict)
     segment_kind: SegmentKind | None = None
+    began_at: datetime | None = None
 
 
 def derive_run_id(namespace: str, workflow_id: str, first_run_id: str) -> UUID:

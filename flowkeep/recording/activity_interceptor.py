@@ -51,7 +51,7 @@ class ActivityInbound(ActivityInboundInterceptor):
                 return await self._execute(input)
             identity = resolved
         policy = info.retry_policy or read_policy(header.get("retry_policy"))
-        run = CurrentRun(activity_run_ref(identity, info, header.get("segment")), identity, policy)
+        run = CurrentRun(activity_run_ref(identity, info, header), identity, policy)
         # By name: asking a Protocol costs more than all the rest here.
         scope = getattr(getattr(input.fn, "__self__", None), "attempt_scope", None)
         key = header.get("task_key")

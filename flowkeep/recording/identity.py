@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -130,6 +130,7 @@ def workflow_run_ref(identity: Identity, info: workflow.Info) -> RunRef:
         workflow_type=info.workflow_type,
         task_queue=info.task_queue,
         segment_kind=segment_kind(info),
+        began_at=began_at(info),
     )
 
 
@@ -144,14 +145,28 @@ def segment_kind(info: workflow.Info) -> SegmentKind:
     return SegmentKind.CRON if info.cron_schedule else SegmentKind.CONTINUE
 
 
-def activity_run_ref(identity: Identity, info: activity.Info, segment: Any = None) -> RunRef:
+def began_at(info: workflow.Info) -> datetime | None:
+    """Return when the execution that runs now began, unless its id says so.
+
+    Servers since 1.29 put the time into the ids of executions that a client starts. A reset names
+    the time of what it resets, which would be the wrong place among the executions of its run.
+    """
+    if segment_kind(info) is SegmentKind.RESET or UUID(info.run_id).version == 7:
+        return None
+    return info.workflow_start_time
+
+
+def activity_run_ref(
+    identity: Identity, info: activity.Info, header: Mapping[str, Any] | None = None
+) -> RunRef:
     """Describe the execution that an activity belongs to.
 
     Args:
         identity: Who it is.
         info: Temporal's own information.
-        segment: Why the execution began, as the header of the task says.
+        header: The header of the task, which says why and when the execution began.
     """
+    segment = (header or {}).get("segment")
     assert info.workflow_id is not None
     assert info.workflow_run_id is not None
     return run_ref(
@@ -162,6 +177,7 @@ def activity_run_ref(identity: Identity, info: activity.Info, segment: Any = Non
         workflow_type=info.workflow_type or "",
         task_queue=info.task_queue,
         segment_kind=_SEGMENTS.get(segment) if isinstance(segment, str) else None,
+        began_at=_moment((header or {}).get("began")),
     )
 
 
@@ -210,10 +226,22 @@ def read_policy(plain: Any) -> RetryPolicy | None:
 
 def plain_run_ref(ref: RunRef) -> dict[str, Any]:
     """Return a reference as plain JSON, which every payload converter can carry."""
-    return {
-        name: str(value) if isinstance(value, UUID) else value
-        for name, value in asdict(ref).items()
-    }
+    return {name: _plain(value) for name, value in asdict(ref).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, UUID):
+        return str(value)
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _moment(text: Any) -> datetime | None:
+    """Read a time of a header; one that is none was not written by us."""
+    try:
+        found = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return found if found is not None and found.tzinfo is not None else None
 
 
 def _uuid(text: str | None) -> UUID | None:

@@ -9,6 +9,7 @@ from temporalio.common import RetryPolicy
 from flowkeep.contracts.identity import UNCOUNTED, Identity
 from flowkeep.contracts.status import SegmentKind
 from flowkeep.recording.identity import (
+    began_at,
     header_payload,
     plain_policy,
     read_header,
@@ -33,6 +34,7 @@ class RunTracker:
         self._flowkeep = False
         self._payloads: dict[str, Any] = {}
         self._segment = SegmentKind.START
+        self._began: str | None = None
 
     def begin(self) -> None:
         """Read the start header, or derive the identity when there is none.
@@ -50,6 +52,8 @@ class RunTracker:
         self._counts_all = start is not None or info.continued_run_id is None
         self._flowkeep = getattr(workflow.instance(), "__flowkeep_workflow__", False)
         self._segment = segment_kind(info)
+        began = began_at(info)
+        self._began = None if began is None else began.isoformat()
         self.identity = workflow_identity(start, info)
 
     def next_local_id(self) -> str | None:
@@ -69,6 +73,8 @@ class RunTracker:
         extra: dict[str, Any] = {"flowkeep": True} if self._flowkeep else {}
         if self._segment is not SegmentKind.START:
             extra["segment"] = self._segment.value
+        if self._began is not None:
+            extra["began"] = self._began
         if policy is not None:
             extra["retry_policy"] = plain_policy(policy)
         if explicit_id is not None:

@@ -3,6 +3,8 @@
 import asyncio
 import random
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -13,6 +15,7 @@ from flowkeep.contracts import (
     RunStarted,
     RunStatus,
     SegmentClose,
+    SegmentKind,
     TaskStatus,
 )
 from flowkeep.errors import Forbidden, InvalidInput, LedgerUnavailable
@@ -188,3 +191,32 @@ async def test_what_was_closed_is_looked_at_soon(store: Store) -> None:
         )
         due = {name: after.total_seconds() for name, after in found.all()}
     assert [due[ref.temporal_run_id] for ref in (open_, closed, careful)] == [30, 5, 5]
+
+
+async def test_executions_keep_their_order_however_late_they_are_reported(store: Store) -> None:
+    """A chain's last end ends the run, though what came before is heard of after it."""
+    first = ref_of(new_run())
+    second = replace(
+        first,
+        temporal_run_id=str(uuid4()),
+        first_run_id=first.temporal_run_id,
+        segment_kind=SegmentKind.CONTINUE,
+        began_at=datetime.now(UTC) + timedelta(seconds=1),
+    )
+    third = replace(
+        second,
+        temporal_run_id=str(uuid4()),
+        began_at=second.began_at and second.began_at + timedelta(seconds=1),
+    )
+    middle = close_of(second, RunStatus.RUNNING, kind=SegmentKind.CONTINUE)
+    await store.system.record([attempt(third)])
+    await store.system.record([], closes=[close_of(third, kind=SegmentKind.CONTINUE)])
+    await store.system.record([attempt(second)], closes=[middle])
+    await store.system.record([attempt(first)], closes=[close_of(first, RunStatus.RUNNING)])
+    run = await store.runs.get(TENANT, first.run_id)
+    assert run.status is RunStatus.SUCCEEDED
+    segments = await store.runs.list_segments(TENANT, run.id)
+    began = sorted(segments, key=lambda one: (one.started_at, one.seq))
+    assert [one.temporal_run_id for one in began] == [
+        ref.temporal_run_id for ref in (first, second, third)
+    ]

@@ -116,7 +116,9 @@ async def ensure(
         known_later = is_later(ref)
         later = ref.run_id in with_segments if known_later is None else known_later
         kind = (kinds or {}).get(execution(ref))
-        new = await open_segment(session, row, ref.temporal_run_id, later=later, kind=kind)
+        new = await open_segment(
+            session, row, ref.temporal_run_id, later=later, kind=kind, began_at=ref.began_at
+        )
         if new and later:
             arrived.later[execution(ref)] = kind or SegmentKind.CONTINUE
         with_segments.add(ref.run_id)
@@ -267,7 +269,7 @@ async def _make_room(session: Session, ref: RunRef) -> RunStatus:
     other = await lock(session, other_id)
     if other["status"] == RunStatus.PENDING:
         raise OpenRunExists(ref.workflow_id, run_id=other_id)
-    mine = time_of(ref.temporal_run_id)
+    mine = time_of(ref.temporal_run_id) or ref.began_at
     others = time_of(other["temporal_run_id"] or "") or other["started_at"]
     if mine is not None and others is not None and mine < others:
         return RunStatus.UNKNOWN

@@ -189,7 +189,7 @@ def _row(n: int, ref: RunRef, kinds: Mapping[Execution, SegmentKind]) -> bytes:
             "temporal_run_id": ref.temporal_run_id,
             "chunk_of": ref.parent_run_id if ref.kind is RunKind.CHUNK else None,
             "run_began": began(ref),
-            "began": time_of(ref.temporal_run_id),
+            "began": time_of(ref.temporal_run_id) or ref.began_at,
             "later": is_later(ref),
             "segment_kind": kinds.get(execution(ref)),
             "event": first_event(ref),

@@ -53,6 +53,7 @@ async def open_segment(
     *,
     later: bool,
     kind: SegmentKind | None = None,
+    began_at: datetime | None = None,
     source: Source = Source.WORKER,
 ) -> bool:
     """Record an execution of a run unless it is known; returns whether it was new.
@@ -63,10 +64,11 @@ async def open_segment(
         temporal_run_id: Temporal's id of the execution.
         later: Whether another execution came before.
         kind: Why it began, when known.
+        began_at: When it began, where its id does not say.
         source: Who says so.
     """
     chosen = kind or (SegmentKind.CONTINUE if later else SegmentKind.START)
-    began = time_of(temporal_run_id)
+    began = time_of(temporal_run_id) or began_at
     inserted = await session.execute(
         _OPEN,
         {
