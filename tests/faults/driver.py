@@ -165,9 +165,14 @@ async def _settled(
             raise TimeoutError(f"open: {still_open}; never started: {missing}")
         if time.monotonic() > told + TELL_SECONDS:
             told = time.monotonic()
-            place.say(f"open: {', '.join(still_open)}; not started: {', '.join(missing)}")
+            place.say(f"open: {_some(still_open)}; not started: {_some(missing)}")
         before = found
         await asyncio.sleep(0.5)
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return (", ".join(names[:5]) or "none") + more
 
 
 def _missing(asked: list[Request], started: set[str]) -> list[str]:
