@@ -66,10 +66,10 @@ class ClientOutbound(client.OutboundInterceptor):
 
 def _chosen(memo: Any, workflow_type: str) -> Identity:
     given = (memo or {}).get(HEADER)
-    if isinstance(given, dict) and given.get("run_id"):
-        return Identity.from_header(given)
-    base = Identity.from_header(given) if isinstance(given, dict) else Identity()
-    return base.evolve(run_id=str(uuids.uuid7()), origin_type=workflow_type)
+    identity = Identity.from_header(given) if isinstance(given, dict) else Identity()
+    if identity.run_id is not None:
+        return identity
+    return identity.evolve(run_id=str(uuids.uuid7()), origin_type=workflow_type)
 
 
 def _identify(schedule: client.Schedule) -> None:

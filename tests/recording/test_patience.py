@@ -10,8 +10,9 @@ import psycopg
 import pytest
 from temporalio import activity
 from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
 
-from flowkeep.contracts import TaskStatus
+from flowkeep.contracts import Task, TaskStatus
 from flowkeep.recording import attempt_report
 from flowkeep.recording.plugin import Plugin
 from flowkeep.settings import Settings
@@ -107,6 +108,38 @@ async def test_a_wrong_clock_takes_nobodys_patience(
             assert plugin.recorder.stats.gave_up == 0
         found = await statuses(plugin, workflow_id)
     assert found == [TaskStatus.FAILED, TaskStatus.FAILED, TaskStatus.SUCCEEDED]
+
+
+async def test_a_retry_that_is_put_off_for_ever_is_recorded(
+    settings: Settings, task_queue: str
+) -> None:
+    """A delay as long as Temporal allows, beyond the last year there is, is a date far away."""
+    workflow_id = f"put-off-{uuid4()}"
+
+    @activity.defn
+    async def puts_off() -> None:
+        raise ApplicationError("not yet", next_retry_delay=timedelta(days=3_600_000))
+
+    async with (
+        recording(settings) as (client, plugin),
+        kinds.serve(client, task_queue, [puts_off]),
+    ):
+        handle = await client.start_workflow(
+            kinds.One.run, "puts_off", id=workflow_id, task_queue=task_queue
+        )
+
+        async def put_off() -> Task:
+            page = await plugin.store.runs.find_by_workflow_id("default", workflow_id)
+            assert page.data
+            [task] = await plugin.store.tasks.list_attempts("default", page.data[0].id)
+            return task
+
+        task = await eventually(put_off)
+        await handle.terminate()
+    assert task.error is not None
+    assert task.error.message == "not yet"
+    assert task.next_retry_at is not None
+    assert task.next_retry_at.year == 9999
 
 
 async def test_required_records_fail_their_attempts(settings: Settings, task_queue: str) -> None:
