@@ -187,12 +187,12 @@ async def _start(session: Session, flush: Flush, runs: Runs) -> None:
         rows.append(row)
     document = encoding.without_nul(encoding.lenient(rows)).decode()
     await driven.rows(session, START_RUNS, document, inputs.array(pending))
-    for run_id in pending:
-        set_running(runs, run_id)
+    set_running(runs, *pending)
 
 
-def set_running(runs: Runs, run_id: UUID) -> None:
-    """Note that a run is running now."""
-    for found, (other, _, tenant_id) in runs.items():
-        if other == run_id:
+def set_running(runs: Runs, *run_ids: UUID) -> None:
+    """Note that runs are running now."""
+    wanted = set(run_ids)
+    for found, (run_id, _, tenant_id) in runs.items():
+        if run_id in wanted:
             runs[found] = (run_id, RunStatus.RUNNING, tenant_id)
