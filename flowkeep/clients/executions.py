@@ -8,6 +8,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from flowkeep.contracts import Identity, RunRef, derive_run_id
 from flowkeep.contracts.identity import HEADER
 from flowkeep.errors import TemporalUnavailable
+from flowkeep.recording.describing import is_unknown
 from flowkeep.recording.identity import run_kind
 
 _PASSING = {
@@ -43,9 +44,10 @@ class Executions:
         try:
             return await handle.describe()
         except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
+            if is_unknown(error):
                 return None
-            if is_outage(error):
+            # Without its namespace nothing can be said of an execution.
+            if is_outage(error) or error.status is RPCStatusCode.NOT_FOUND:
                 raise unavailable(error) from error
             raise
 

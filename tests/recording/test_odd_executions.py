@@ -10,6 +10,7 @@ from temporalio import workflow
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from flowkeep.clients.executions import Executions
 from flowkeep.clients.workflow import WorkflowClient
 from flowkeep.contracts import RunRef, RunStarted, RunStatus
 from flowkeep.contracts.truth import DifferenceKind
@@ -124,6 +125,8 @@ async def test_a_namespace_that_is_not_there_forgets_nothing(
     for deep in (False, True):
         with pytest.raises(TemporalUnavailable, match="is not found"):
             await examiner.examine("open", ref.temporal_run_id, deep=deep, repair=True)
+    with pytest.raises(TemporalUnavailable, match="is not found"):
+        await Executions(other).describe("open")
     with pytest.raises(TemporalUnavailable):
         await Reconciler(other, client.store, SETTINGS).reconcile_once(everything=True)
     run = await client.store.runs.get("default", ref.run_id)
