@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from temporalio.client import Client
 
@@ -94,6 +95,25 @@ async def test_a_server_that_is_away_is_an_error(call: Call) -> None:
     done = await call("ledger", "reconcile", "--once", "--temporal-address", "127.0.0.1:1")
     assert done.exit_code == CALL_FAILED
     assert "127.0.0.1:1" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+async def test_alone_it_refuses_a_ledger_of_another_release(
+    environment: dict[str, str], settings: Settings, tmp_path: Path
+) -> None:
+    """Without --once, too, a ledger at another migration is one line and exit code 3."""
+    url, schema = settings.database_url(), settings.database.schema_name
+    async with await psycopg.AsyncConnection.connect(url) as connection:
+        await connection.execute(f"SET search_path = {schema}")
+        await connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    log = tmp_path / "reconcile.log"
+    process = await start(environment, log, "ledger", "reconcile")
+    assert await asyncio.wait_for(process.wait(), PATIENCE) == CALL_FAILED
+    text = log.read_text()
+    assert "is at migration 0001" in text
+    assert "flowkeep db upgrade" in text
+    assert "Traceback" not in text
 
 
 @pytest.mark.slow
