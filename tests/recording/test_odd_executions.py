@@ -80,7 +80,7 @@ async def test_an_id_that_is_none_keeps_nobody_waiting(
     assert (run.status, run.failure_reason) == (RunStatus.UNKNOWN, "lost")
 
     verification = Verification(client.temporal, client.store, SETTINGS)
-    found = [one async for one in verification.differences(tenant_id="default", repair=True)]
+    found = [one async for one in verification.differences(workflow_id="odd", repair=True)]
     assert [(one.kind, one.workflow_id, one.temporal) for one in found] == [
         (DifferenceKind.UNREADABLE, "odd", "Invalid RunId.")
     ]
