@@ -54,5 +54,6 @@ async def test_eviction_is_no_end(
     assert sorted(event.kind for event in events) == sorted(kinds)
     [segment] = await client.store.runs.list_segments("default", handle.run_id)
     tasks = await client.store.tasks.list_tasks("default", handle.run_id)
-    if name != "cancelled":
-        assert segment.expected_tasks == len(tasks.data)
+    # Where a task failed or was open at the end only the history proves how many there were.
+    expected = len(tasks.data) if status is RunStatus.SUCCEEDED else None
+    assert segment.expected_tasks == expected
