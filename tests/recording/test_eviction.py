@@ -50,7 +50,7 @@ async def test_eviction_is_no_end(
     handle = await RUNS[name](client, letters)
     assert await handle.status() is status
     events = await client.store.runs.list_events("default", handle.run_id)
-    # That Temporal accepted the run is written behind the start: a request to cancel may overtake it.
+    # That Temporal accepted the run is written behind the start: a cancel may overtake it.
     assert sorted(event.kind for event in events) == sorted(kinds)
     [segment] = await client.store.runs.list_segments("default", handle.run_id)
     tasks = await client.store.tasks.list_tasks("default", handle.run_id)
