@@ -6,7 +6,10 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from flowkeep.clients.workflow import WorkflowClient
 
 T = TypeVar("T")
 
@@ -32,6 +35,13 @@ async def eventually(
             if time.monotonic() > deadline:
                 raise
         await asyncio.sleep(interval)
+
+
+async def flushed(client: "WorkflowClient") -> None:
+    """Wait until everything that workers of this process have reported is in the ledger."""
+    recorder = client.plugin.recorder
+    if recorder is not None:
+        await recorder.flush()
 
 
 def alive(pid: int) -> bool:

@@ -47,15 +47,13 @@ async def test_plain_workers_gain_the_ledger(
 async def test_a_start_without_the_plugin_is_adopted(
     client: WorkflowClient, temporal_client: Client, example_settings: Settings
 ) -> None:
-    """Attempts of a run that somebody else started are recorded; its end, when it is asked for."""
+    """Attempts and end of a run that somebody else started are recorded like those of our own."""
     queue = example_settings.worker.task_queue
     async with make_worker(await connect(example_settings), "both", queue):
         await place("7", temporal_client, queue)
     run = await the_run(client)
     assert await attempts_of(client, run.id) == CHARGED_TWICE
-    assert run.status is RunStatus.RUNNING
-    handle = await client.get_handle("default", run.id)
-    assert await handle.status() is RunStatus.SUCCEEDED
+    assert run.status is RunStatus.SUCCEEDED
 
 
 async def test_payloads_are_digests(
@@ -109,8 +107,7 @@ async def test_histories_replay_with_the_plugin(
     async with make_worker(client, "both", queue):
         await place("7", client, queue)
     history = await temporal_client.get_workflow_handle("order-7").fetch_history()
-    names = {event.marker_recorded_event_attributes.marker_name for event in history.events}
-    assert ("core_local_activity" in names) is recorded
+    assert not any(event.HasField("marker_recorded_event_attributes") for event in history.events)
     plugin = Plugin(example_settings)
     replayer = Replayer(workflows=[PlaceOrder], plugins=[plugin])
     await replayer.replay_workflow(history)

@@ -18,6 +18,7 @@ from flowkeep.worker import Worker
 from flowkeep.workflows.metadata_extraction.sql import BaseSQLMetadataExtractionWorkflow
 from tests.extraction import flows
 from tests.extraction.support import entities, extract, extraction_of, run, scope_of, with_
+from tests.support import flushed
 
 CLASSES: list[Any] = [
     BaseSQLMetadataExtractionWorkflow,
@@ -60,6 +61,7 @@ async def result_of(client: WorkflowClient, cls: Any, url: str, **metadata: Any)
 
 async def tasks_of(client: WorkflowClient, handle: Any) -> list[str]:
     """Names of the tasks of a run, in the order they were scheduled."""
+    await flushed(client)
     tasks = await client.store.tasks.list_tasks("default", handle.run_id, limit=100)
     return [task.task_name for task in tasks]
 

@@ -19,7 +19,7 @@ from flowkeep.storage import Storage
 from flowkeep.worker import Worker
 from flowkeep.workflows.retention import RetentionWorkflow
 from tests.statestore.records import new_run
-from tests.support import eventually
+from tests.support import eventually, flushed
 
 KEPT = """
 INSERT INTO flowkeep.run (id, tenant_id, app_id, namespace, workflow_id, workflow_type, task_queue,
@@ -131,6 +131,7 @@ async def test_every_tenant_in_many_slices(client: WorkflowClient, serving: Work
     assert (result["runs"], result["tenants"], result["more"]) == (6, 4, False)
     found = [await left(store, tenant) for tenant in ("a", "b", "c")]
     assert found == [[], ["Extract"] * 3, []]
+    await flushed(client)
     tasks = await store.tasks.list_tasks("system", handle.run_id, limit=100)
     slices = [task for task in tasks if task.task_name == APPLY_RETENTION]
     assert len(slices) > 1
