@@ -56,6 +56,7 @@ def calls(
             ABSENT,
         ),
         "runs.find_paused": (runs.find_paused(OTHER), ABSENT),
+        "runs.find_stuck": (runs.find_stuck(OTHER), ABSENT),
         "runs.list_events": (runs.list_events(OTHER, run.id), ABSENT),
         "runs.list_segments": (runs.list_segments(OTHER, run.id), ABSENT),
         "runs.list_pauses": (runs.list_pauses(OTHER, run.id), ABSENT),

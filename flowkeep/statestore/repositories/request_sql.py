@@ -6,6 +6,7 @@ from flowkeep.contracts import RunStatus, Source
 from flowkeep.statestore.repositories import arguments
 from flowkeep.statestore.tables.base import OPEN
 
+# Look-ups are written with LIMIT, not EXISTS, which a plan may turn into reading a whole table.
 # `made` is empty when an open run has the workflow_id, when the id is or was a run's, and when
 # either is just being decided by another transaction, which this one has then waited for.
 _MADE = """
@@ -31,9 +32,9 @@ made AS (
         '<pending>', state, <client>, COALESCE(created_at, now()), now(), app_id, triggered_from,
         owner, created_by, origin, goal, <inputs>, inputs_hash
     FROM r
-    WHERE NOT EXISTS (SELECT FROM {schema}.run AS o WHERE o.id = r.id)
-      AND NOT EXISTS (SELECT FROM {schema}.run_tombstone AS o WHERE o.run_id = r.id)
-      AND NOT EXISTS (SELECT FROM {schema}.run_archive AS o WHERE o.id = r.id)
+    WHERE (SELECT true FROM {schema}.run AS o WHERE o.id = r.id LIMIT 1) IS NULL
+      AND (SELECT true FROM {schema}.run_tombstone AS o WHERE o.run_id = r.id LIMIT 1) IS NULL
+      AND (SELECT true FROM {schema}.run_archive AS o WHERE o.id = r.id LIMIT 1) IS NULL
     ON CONFLICT DO NOTHING
     RETURNING id, tenant_id, namespace, workflow_id, labels, created_by, created_at
 ),
@@ -96,11 +97,12 @@ _REFERRED = """
 """
 _ANNOUNCED = ", CAST(pg_notify(r.channel, CAST(m.id AS text)) AS text)"
 _ANSWER = """
-SELECT m.created_at, EXISTS (
-    SELECT FROM {schema}.run AS o
+SELECT m.created_at, (
+    SELECT true FROM {schema}.run AS o
     WHERE o.tenant_id = m.tenant_id AND o.workflow_id = m.workflow_id
       AND o.namespace = m.namespace
-) AS used_before<announced>
+    LIMIT 1
+) IS NOT NULL AS used_before<announced>
 FROM made AS m, r
 """
 WHY_NOT = f"""
