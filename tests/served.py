@@ -15,6 +15,7 @@ CLASSES = [
     flows.Sequenced,
     flows.Flaky,
     flows.Holding,
+    flows.EndsOnPause,
     flows.Renamed,
     flows.Buggy,
     flows.Patient,

@@ -114,6 +114,8 @@ class WorkflowInbound(WorkflowInboundInterceptor):
         self._tracker.begin()
         try:
             result = await _run(super().execute_workflow(input), input.type)
+            if _is_flowkeep(input.type):
+                await workflow.instance().pauses_told()
         except BaseException as error:
             status = status_after(error)
             if status is not None:

@@ -246,6 +246,11 @@ class WorkflowInterface:
         """Names that `get_activities` declared when the run began; lists inside are groups."""
         return self._declared
 
+    async def pauses_told(self) -> None:
+        """Wait until pauses and resumes that came are recorded; a run ends only after that."""
+        if self._pausing.locked():
+            await workflow.wait_condition(lambda: not self._pausing.locked())
+
     async def pause_gate(self) -> None:
         """Wait while the run is paused."""
         while self._paused:

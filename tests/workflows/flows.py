@@ -136,6 +136,21 @@ class Holding(SequenceWorkflow):
 
 
 @workflow.defn
+class EndsOnPause(WorkflowInterface):
+    """Returns while its pause is still being recorded."""
+
+    activities_cls = Letters
+
+    @staticmethod
+    def get_activities(activities: Any) -> Sequence[Any]:
+        return []
+
+    async def run(self, workflow_config: dict[str, Any]) -> str:
+        await workflow.wait_condition(lambda: self.progress().paused)
+        return "paused"
+
+
+@workflow.defn
 class Renamed(Holding):
     """Has an update with a bug."""
 

@@ -170,6 +170,22 @@ async def test_pause_holds_activities_until_resume(
     assert kinds == ["succeeded", "resumed", "waiting", "started", "created"]
 
 
+async def test_a_run_that_returns_on_its_pause_records_it_first(
+    client: WorkflowClient, worker: Worker
+) -> None:
+    """A signal that is being recorded when the run returns is recorded before the run ends."""
+    handle = await client.start_workflow({"a": 1}, flows.EndsOnPause)
+    await handle.pause("enough")
+    assert await handle.result() == "paused"
+    assert await handle.status() is RunStatus.SUCCEEDED
+    pauses = [
+        event
+        for event in await client.store.runs.list_events("default", handle.run_id)
+        if event.payload.get("paused")
+    ]
+    assert [event.payload["reason"] for event in pauses] == ["enough"]
+
+
 async def test_pause_right_after_a_resume_counts(
     client: WorkflowClient, letters: flows.Letters
 ) -> None:
