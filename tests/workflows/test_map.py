@@ -8,7 +8,7 @@ from flowkeep.contracts import MapResult, RunKind, RunStatus
 from flowkeep.errors import RunFailed
 from flowkeep.storage import Storage
 from flowkeep.worker import Worker
-from tests.support import eventually
+from tests.support import eventually, flushed
 from tests.workflows import flows
 
 
@@ -58,6 +58,7 @@ async def test_map_above_chunk_goes_to_children(
         item * 3 for item in range(25)
     ]
     assert letters.most <= 6
+    await flushed(client)
     hidden = await client.store.runs.get_paginated_runs("default")
     assert [run.id for run in hidden] == [handle.run_id]
     chunks = await client.store.runs.get_paginated_runs("default", kinds=[RunKind.CHUNK])
