@@ -49,7 +49,7 @@ class WorkflowClient:
         self.plugin = plugin
         self.settings = plugin.settings
         self.store = plugin.store
-        self.notes = StartNotes(self.store, lambda: plugin.recorder)
+        self.notes = StartNotes(self.store, plugin.settings.recorder, lambda: plugin.recorder)
         self.executions = Executions(temporal)
         self.launcher = Launcher(self)
         self._opened: Store | None = None
