@@ -6,6 +6,7 @@ of them may run: requests are shared among them, and one at a time reconciles.
 """
 
 import asyncio
+import itertools
 import logging
 import signal
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ CONNECTIONS = 4
 
 _AGAIN_SECONDS = 2.0
 _PAYLOADS_EVERY = timedelta(hours=1)
+_OBJECTS_EVERY = 24
+"""Every how many sweeps the objects are listed too, beginning with the second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +93,15 @@ class Keeper:
         swept = await self._sweeper.sweep()
         return Kept(swept, await self._reconciler.reconcile_once(everything=True))
 
-    async def _sweep_payloads(self) -> None:
-        while True:
+    async def _sweep_payloads(self) -> NoReturn:
+        for sweep in itertools.count():
+            objects = sweep % _OBJECTS_EVERY == 1
             try:
-                await sweep_payloads(self._client.temporal, self._client.store)
+                await sweep_payloads(self._client.temporal, self._client.store, objects=objects)
             except FlowkeepError as error:
                 logger.warning("large payloads are not swept now: %s", error)
             await asyncio.sleep(_PAYLOADS_EVERY.total_seconds())
+        raise AssertionError("counting has no end")
 
 
 async def keep(settings: Settings, port_offset: int = 0) -> None:

@@ -5,11 +5,11 @@ from uuid import UUID
 from temporalio.client import Client, WorkflowExecutionDescription
 from temporalio.service import RPCError, RPCStatusCode
 
-from flowkeep.contracts import Identity, RunRef, derive_run_id
+from flowkeep.contracts import Identity, RunRef
 from flowkeep.contracts.identity import HEADER
 from flowkeep.errors import TemporalUnavailable
 from flowkeep.recording.describing import is_unknown
-from flowkeep.recording.identity import run_kind
+from flowkeep.recording.identity import complete_identity, run_ref
 
 _PASSING = {
     RPCStatusCode.UNAVAILABLE,
@@ -54,12 +54,13 @@ class Executions:
     async def identity_of(self, description: WorkflowExecutionDescription) -> Identity:
         """Return who a described execution is: the memo says it, else the run id is derived."""
         memo = (await description.memo()).get(HEADER)
-        identity = Identity.from_header(memo) if isinstance(memo, dict) else Identity()
-        if identity.run_id is not None:
-            return identity
-        first = first_run_id(description)
-        derived = derive_run_id(self._temporal.namespace, description.id, first)
-        return identity.evolve(run_id=str(derived))
+        return complete_identity(
+            Identity.from_header(memo) if isinstance(memo, dict) else None,
+            namespace=self._temporal.namespace,
+            workflow_id=description.id,
+            first_run_id=first_run_id(description),
+            workflow_type=description.workflow_type,
+        )
 
     async def run_id_of(self, description: WorkflowExecutionDescription) -> UUID:
         """Return our id of a described run."""
@@ -67,22 +68,13 @@ class Executions:
 
     async def ref_of(self, description: WorkflowExecutionDescription) -> RunRef:
         """Return what a record of a described execution must say."""
-        identity = await self.identity_of(description)
-        assert identity.run_id is not None
-        return RunRef(
-            run_id=UUID(identity.run_id),
-            tenant_id=identity.tenant_id,
+        return run_ref(
+            await self.identity_of(description),
             namespace=self._temporal.namespace,
             workflow_id=description.id,
             temporal_run_id=description.run_id,
             workflow_type=description.workflow_type,
             task_queue=description.task_queue,
-            app_id=identity.app_id,
-            first_run_id=first_run_id(description),
-            root_run_id=_uuid(identity.root_run_id),
-            parent_run_id=_uuid(identity.parent_run_id),
-            kind=run_kind(description.workflow_type),
-            triggered_from=identity.triggered_from,
         )
 
 
@@ -100,7 +92,3 @@ def unavailable(error: RPCError) -> TemporalUnavailable:
 def is_outage(error: RPCError) -> bool:
     """Tell an outage, after which the same call may succeed, from a refusal."""
     return error.status in _PASSING
-
-
-def _uuid(text: str | None) -> UUID | None:
-    return None if text is None else UUID(text)

@@ -68,6 +68,7 @@ class StartRequest:
             run_id=str(self.run_id),
             tenant_id=self.tenant_id,
             app_id=self.app_id,
+            workflow_id=self.workflow_id,
             origin_type=self.workflow_type,
         )
 

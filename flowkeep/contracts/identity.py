@@ -36,6 +36,8 @@ class Identity:
         run_id: Our id of the run, as text; null in a schedule, whose firings derive their own.
         tenant_id: Owner boundary.
         app_id: Container inside the tenant.
+        workflow_id: Whom the run id is for: header and memo that were copied to another workflow
+            name another. Null in a schedule, whose firings have ids of their own.
         root_run_id: The topmost run of the tree, null for the root itself.
         parent_run_id: The run that started this one.
         first_run_id: Temporal's id of the first execution of the chain.
@@ -50,6 +52,7 @@ class Identity:
     run_id: str | None = None
     tenant_id: str = "default"
     app_id: str | None = None
+    workflow_id: str | None = None
     root_run_id: str | None = None
     parent_run_id: str | None = None
     first_run_id: str | None = None
@@ -73,7 +76,13 @@ class Identity:
         return said if said._is_possible() else cls()
 
     def _is_possible(self) -> bool:
-        texts = (self.app_id, self.first_run_id, self.origin_type, self.triggered_from)
+        texts = (
+            self.app_id,
+            self.workflow_id,
+            self.first_run_id,
+            self.origin_type,
+            self.triggered_from,
+        )
         return (
             all(map(_is_run_id, (self.run_id, self.root_run_id, self.parent_run_id)))
             and all(text is None or isinstance(text, str) for text in texts)
@@ -81,6 +90,12 @@ class Identity:
             and isinstance(self.count, int)
             and UNCOUNTED <= self.count < _MOST_TASKS
         )
+
+    def said_of(self, workflow_id: str) -> "Identity":
+        """Return what this says of a workflow; copied from another, it says only whose it is."""
+        if self.workflow_id in (None, workflow_id):
+            return self
+        return Identity(tenant_id=self.tenant_id, app_id=self.app_id)
 
     def evolve(self, **changes: Any) -> "Identity":
         """Return a copy with some fields changed."""

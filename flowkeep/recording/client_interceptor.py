@@ -23,7 +23,7 @@ class ClientOutbound(client.OutboundInterceptor):
         self, input: client.StartWorkflowInput
     ) -> client.WorkflowHandle[Any, Any]:
         """Add identity to a start."""
-        identity = _chosen(input.memo, input.workflow)
+        identity = _chosen(input.memo, input.id, input.workflow)
         input.headers = with_header(input.headers, header_payload(identity))
         input.memo = {**(input.memo or {}), HEADER: identity.to_header()}
         with storing_for(Storing(identity.tenant_id)):
@@ -34,7 +34,7 @@ class ClientOutbound(client.OutboundInterceptor):
     ) -> client.WorkflowUpdateHandle[Any]:
         """Add identity to the start half of an update-with-start."""
         start = input.start_workflow_input
-        identity = _chosen(start.memo, start.workflow)
+        identity = _chosen(start.memo, start.id, start.workflow)
         start.headers = with_header(start.headers, header_payload(identity))
         start.memo = {**(start.memo or {}), HEADER: identity.to_header()}
         with storing_for(Storing(identity.tenant_id)):
@@ -64,12 +64,15 @@ class ClientOutbound(client.OutboundInterceptor):
             await super().update_schedule(input)
 
 
-def _chosen(memo: Any, workflow_type: str) -> Identity:
+def _chosen(memo: Any, workflow_id: str, workflow_type: str) -> Identity:
     given = (memo or {}).get(HEADER)
     identity = Identity.from_header(given) if isinstance(given, dict) else Identity()
+    identity = identity.said_of(workflow_id)
     if identity.run_id is not None:
-        return identity
-    return identity.evolve(run_id=str(uuids.uuid7()), origin_type=workflow_type)
+        return identity.evolve(workflow_id=workflow_id)
+    return identity.evolve(
+        run_id=str(uuids.uuid7()), workflow_id=workflow_id, origin_type=workflow_type
+    )
 
 
 def _identify(schedule: client.Schedule) -> None:
@@ -102,6 +105,7 @@ def _scheduled(action: client.ScheduleActionStartWorkflow) -> Identity:
     base = Identity.from_header(given) if isinstance(given, dict) else Identity()
     return base.evolve(
         run_id=None,
+        workflow_id=None,
         origin_type=_type_of(action),
         triggered_from=base.triggered_from or "schedule",
     )

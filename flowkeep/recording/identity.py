@@ -78,6 +78,8 @@ def complete_identity(
 ) -> Identity:
     """Complete what a header or a memo says of an execution; what came without has its id derived.
 
+    So has one with the identity of another workflow, whose header or memo somebody copied.
+
     Args:
         said: What header or memo says, None when there is neither.
         namespace: Of the execution.
@@ -85,8 +87,9 @@ def complete_identity(
         first_run_id: Temporal's id of the first execution of the chain.
         workflow_type: Of the execution.
     """
-    base = said or Identity()
+    base = (said or Identity()).said_of(workflow_id)
     return base.evolve(
+        workflow_id=workflow_id,
         run_id=base.run_id or str(derive_run_id(namespace, workflow_id, first_run_id)),
         first_run_id=first_run_id,
         origin_type=base.origin_type or workflow_type,
@@ -109,6 +112,7 @@ def child_identity(
         run_id=str(run_id),
         tenant_id=parent.tenant_id,
         app_id=parent.app_id,
+        workflow_id=workflow_id,
         root_run_id=parent.root_run_id or parent.run_id,
         parent_run_id=parent.run_id,
         origin_type=origin,

@@ -111,7 +111,9 @@ async def memo_identity(client: Client, info: WorkflowExecutionInfo) -> Identity
         [value] = await client.data_converter.decode([payload])
     except Exception:  # noqa: BLE001 - a memo of another codec says nothing to us
         return None
-    return Identity.from_header(value) if isinstance(value, dict) else None
+    if not isinstance(value, dict):
+        return None
+    return Identity.from_header(value).said_of(info.execution.workflow_id)
 
 
 def quoted(text: str) -> str:

@@ -11,9 +11,9 @@ themselves wrote. A run, an execution or a task is as its history says, exactly.
   or hung, so `timed_out` or `failed`. A row that says ATTEMPT_NOT_REPORTED although the activity
   ended needs an excuse: its process was killed, frozen, cut off from the ledger or without
   flowkeep just then.
-- *cut off*: its execution ended before it. History does not tell how many attempts there were; the
-  rows are 1, 2, 3 … without a gap, none is open, and each attempt whose end was written has one,
-  but for the excuses above.
+- *cut off*: its execution ended before it, or it ended between two attempts. History does not tell
+  how many attempts there were; the rows are 1, 2, 3 … without a gap, none is open, and each attempt
+  whose end was written has one, but for the excuses above.
 
 Attempts of a local activity exist only in the worker's memory until the task has ended: another
 worker counts from 1 again. So attempts above history's last are right when a line speaks of them.
@@ -229,7 +229,8 @@ def _cut_off(
     for attempt, row in rows.items():
         if row["status"] in OPEN:
             yield f"attempt {attempt} is still {row['status']} though its run has ended"
-    most = max([1, *lines])
+    # Ended between two attempts means: not during one that the activity saw, so there is one more.
+    most = max([1, *lines]) + (1 if task.status and lines else 0)
     if len(rows) > most and not task.local:
         yield f"{len(rows)} attempts in the ledger, the activity saw {most}"
     for attempt, said in lines.items():

@@ -12,7 +12,8 @@ from temporalio.worker import Worker
 
 from flowkeep.clients.executions import Executions
 from flowkeep.clients.workflow import WorkflowClient
-from flowkeep.contracts import RunRef, RunStarted, RunStatus
+from flowkeep.contracts import Identity, RunRef, RunStarted, RunStatus
+from flowkeep.contracts.identity import HEADER
 from flowkeep.contracts.truth import DifferenceKind
 from flowkeep.errors import TemporalUnavailable
 from flowkeep.local_engine import LocalEngine
@@ -157,3 +158,30 @@ async def test_odd_results_are_no_differences(
 
             await eventually(agrees)
     await plugin.close()
+
+
+@pytest.mark.parametrize("through_plugin", [True, False])
+async def test_a_copied_memo_makes_a_run_of_its_own(
+    client: WorkflowClient, temporal_client: Client, task_queue: str, through_plugin: bool
+) -> None:
+    """Who starts a workflow with the memo of another one gets another run, of the same tenant."""
+    tenant = "acme" if through_plugin else "default"
+    first, second = f"odd-{uuid4().hex}", f"odd-{uuid4().hex}"
+    starter = client.temporal if through_plugin else temporal_client
+    async with Worker(client.temporal, task_queue=task_queue, workflows=[Odd]):
+        memo = {HEADER: Identity(tenant_id=tenant).to_header()}
+        handle = await client.temporal.start_workflow(
+            Odd.run, 4, id=first, task_queue=task_queue, memo=memo
+        )
+        copied = await (await handle.describe()).memo()
+        again = await starter.start_workflow(
+            Odd.run, 5, id=second, task_queue=task_queue, memo=copied
+        )
+        assert [await handle.result(), await again.result()] == [VALUES[4], VALUES[5]]
+
+    verification = Verification(client.temporal, client.store, SETTINGS)
+    for name in (first, second):
+        runs = await client.store.runs.find_by_workflow_id(tenant, name)
+        assert [run.status for run in runs] == [RunStatus.SUCCEEDED]
+        found = verification.differences(workflow_id=name, deep=True)
+        assert [one async for one in found] == []

@@ -148,6 +148,7 @@ async def test_slices_get_past_runs_that_stay(client: WorkflowClient, serving: W
     handle = await client.start_workflow(arguments, RetentionWorkflow, tenant_id="system")
     result = await handle.result()
     assert (result["runs"], result["more"], result["resume"]) == (2, False, None)
+    await flushed(client)
     tasks = await store.tasks.list_tasks("system", handle.run_id, limit=100)
     assert len([task for task in tasks if task.task_name == APPLY_RETENTION]) > 1
 

@@ -12,7 +12,7 @@ from flowkeep.clients.workflow import RunHandle, WorkflowClient
 from flowkeep.contracts import RunStatus, Source, TaskStatus
 from flowkeep.errors import RunFailed
 from flowkeep.worker import Worker
-from tests.support import eventually
+from tests.support import eventually, flushed
 from tests.workflows import flows
 
 Start = Callable[..., Awaitable[RunHandle]]
@@ -29,6 +29,7 @@ def start(client: WorkflowClient, worker: Worker) -> Start:
 
 
 async def tasks_of(handle: RunHandle, client: WorkflowClient) -> dict[str, Any]:
+    await flushed(client)
     page = await client.store.tasks.list_tasks("default", handle.run_id)
     return {task.task_name: task for task in page}
 
