@@ -109,6 +109,12 @@ class RunCounters(Record):
     stored: tuple[int, int, int]
     counted: tuple[int, int, int]
 
+    @property
+    def words(self) -> str:
+        """Both, for people."""
+        shown = "{} tasks, {} finished, {} failed attempts"
+        return f"{shown.format(*self.stored)}; its rows: {shown.format(*self.counted)}"
+
 
 class OpenAttempt(Record):
     """An attempt that is open although its run has ended."""

@@ -166,13 +166,8 @@ class Examiner:
         return findings
 
     async def _miscounted(self, run_id: UUID) -> list[Finding]:
-        words = "{} tasks, {} finished, {} exceptions"
         return [
-            Finding(
-                DifferenceKind.COUNT_DIFFERS,
-                ledger=words.format(*one.stored),
-                temporal=words.format(*one.counted),
-            )
+            Finding(DifferenceKind.COUNT_DIFFERS, ledger=one.words)
             for one in await self._store.system.wrong_counters([run_id])
         ]
 

@@ -49,7 +49,7 @@ class Rows:
             workflow_id=one.workflow_id,
             tenant_id=one.tenant_id,
             run_id=one.run_id,
-            ledger=f"{_counters(one.stored)}; its rows: {_counters(one.counted)}",
+            ledger=one.words,
         )
 
     def _attempt(self, one: OpenAttempt) -> Difference:
@@ -64,8 +64,3 @@ class Rows:
             attempt=one.attempt,
             ledger=f"{one.status} in a run that is {one.run_status}",
         )
-
-
-def _counters(values: tuple[int, int, int]) -> str:
-    total, finished, failed = values
-    return f"{total} tasks, {finished} finished, {failed} failed attempts"
