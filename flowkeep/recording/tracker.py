@@ -1,6 +1,8 @@
 """What one execution knows of itself while its workflow code runs."""
 
 import asyncio
+import functools
+import math
 from typing import Any
 
 from temporalio import workflow
@@ -92,23 +94,32 @@ class RunTracker:
             self._payloads[key] = header_payload(self.identity, **extra)
         return self._payloads[key]
 
-    def count(self, task: "asyncio.Task[Any]") -> None:
-        """Count a task that was scheduled, and its success when it comes."""
-        self._scheduled += 1
-        task.add_done_callback(self._note_end)
+    def count(self, task: "asyncio.Task[Any]", limit: float = math.inf) -> None:
+        """Count a task that was scheduled, and its success when it comes.
 
-    def _note_end(self, task: "asyncio.Task[Any]") -> None:
+        Args:
+            task: Ends with the task.
+            limit: Seconds after which an attempt of it may have been given up. A success within
+                them is certainly not of an attempt that followed one whose answer got lost.
+        """
+        self._scheduled += 1
+        task.add_done_callback(functools.partial(self._note_end, workflow.time() + limit))
+
+    def _note_end(self, deadline: float, task: "asyncio.Task[Any]") -> None:
         # Not `exception()`: that would keep asyncio from telling of one that nobody looks at.
-        if not task.cancelled() and task._exception is None:  # noqa: SLF001
+        if task.cancelled() or task._exception is not None:  # noqa: SLF001
+            return
+        if workflow.time() < deadline:
             self._succeeded += 1
 
     @property
     def total(self) -> int | None:
-        """Tasks counted over the whole continue-as-new chain, all of which succeeded.
+        """Tasks counted over the whole continue-as-new chain, all of which succeeded in time.
 
-        None where nobody handed on what earlier executions had counted; and where one failed or is
-        open. What a worker saw of such a task and what the server made of it may differ without a
-        trace in the number of attempts, so only the history proves it.
+        None where nobody handed on what earlier executions had counted; and where one failed, is
+        open, or took so long that an attempt may have timed out unnoticed. What a worker saw of
+        such a task and what the server made of it may differ without a trace in the number of
+        attempts, so only the history proves it.
         """
         if not self._counts_all or self.identity.count == UNCOUNTED:
             return None

@@ -7,6 +7,7 @@ fixes which commands an execution contains.
 """
 
 import asyncio
+import math
 from typing import Any, ClassVar, NoReturn
 
 from temporalio import workflow
@@ -50,7 +51,8 @@ class WorkflowOutbound(WorkflowOutboundInterceptor):
         header = self._tracker.task_header(input.activity_id, input.retry_policy)
         input.headers = with_header(input.headers, header)
         handle = super().start_activity(input)
-        self._tracker.count(handle)  # not before: an argument may be one that cannot be encoded
+        # Not before: an argument may be one that cannot be encoded.
+        self._tracker.count(handle, _given_up_after(input))
         return handle
 
     def start_local_activity(self, input: StartLocalActivityInput) -> workflow.ActivityHandle[Any]:
@@ -209,3 +211,13 @@ def _of_the_sdk(error: BaseException) -> bool:
 
 def _is_flowkeep(workflow_class: type) -> bool:
     return bool(getattr(workflow_class, "__flowkeep_workflow__", False))
+
+
+def _given_up_after(input: StartActivityInput) -> float:
+    """Return the seconds after which an attempt of an activity can time out, at the earliest."""
+    limits = (
+        input.start_to_close_timeout,
+        input.schedule_to_close_timeout,
+        input.heartbeat_timeout,
+    )
+    return min((limit.total_seconds() for limit in limits if limit), default=math.inf)

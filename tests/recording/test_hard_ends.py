@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 from temporalio import activity, workflow
-from temporalio.client import WorkflowFailureError
+from temporalio.client import Client, WorkflowFailureError
 from temporalio.common import RetryPolicy
 from temporalio.worker import Worker
 
@@ -72,6 +72,32 @@ class Holds:
     async def run(self, marker: str) -> str:
         return await workflow.execute_activity(
             holds,
+            marker,
+            start_to_close_timeout=timedelta(seconds=60),
+            heartbeat_timeout=timedelta(seconds=1),
+            retry_policy=QUICK,
+        )
+
+
+LET_GO = asyncio.Event()
+
+
+@activity.defn
+async def answers_late(marker: str) -> str:
+    """Answer at once, but for the first attempt: that one falls silent until it is let go."""
+    attempt = activity.info().attempt
+    _add(Path(marker), f"attempt {attempt}")
+    if attempt == 1:
+        await LET_GO.wait()
+    return f"attempt {attempt}"
+
+
+@workflow.defn(sandboxed=False)
+class AnsweredLate:
+    @workflow.run
+    async def run(self, marker: str) -> str:
+        return await workflow.execute_activity(
+            answers_late,
             marker,
             start_to_close_timeout=timedelta(seconds=60),
             heartbeat_timeout=timedelta(seconds=1),
@@ -156,6 +182,44 @@ async def test_a_worker_killed_in_the_middle_of_an_attempt(
     [told] = [one for one in events if one.kind == EventKind.RECONCILED]
     assert told.payload["source"] == "server"
     assert sum(told.payload["repaired"].values()) >= 1
+    await agrees(client, name)
+
+
+async def test_a_success_that_came_too_late(
+    client: WorkflowClient,
+    temporal_client: Client,
+    reconciler: Reconciler,
+    task_queue: str,
+    tmp_path: Path,
+) -> None:
+    """One that its worker reports after a stranger's attempt was taken instead is no proof."""
+    marker, name = tmp_path / "marker", f"late-{uuid4().hex}"
+    ours = Worker(
+        client.temporal,
+        task_queue=task_queue,
+        workflows=[AnsweredLate],
+        activities=[answers_late],
+        max_concurrent_activities=1,
+    )
+    async with ours:
+        handle = await client.temporal.start_workflow(
+            AnsweredLate.run, str(marker), id=name, task_queue=task_queue
+        )
+        await eventually(lambda: said(marker, "attempt 1"))
+        async with Worker(temporal_client, task_queue=task_queue, activities=[answers_late]):
+            assert await handle.result() == "attempt 2"
+        LET_GO.set()
+
+        async def reported() -> None:
+            [late] = await attempts(client, await find(client, name))
+            assert (late.attempt, late.status) == (1, "succeeded")
+
+        await eventually(reported)
+
+    await reconciler.reconcile_once(everything=True)
+    first, second = await attempts(client, await find(client, name))
+    assert first.status != "succeeded"
+    assert (second.attempt, second.status) == (2, "succeeded")
     await agrees(client, name)
 
 
