@@ -9,8 +9,9 @@ import asyncio
 import statistics
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import uvloop
 from dbos import DBOS, DBOSConfig
@@ -97,8 +98,15 @@ async def serve(variant: str, share: float) -> None:
 def main() -> None:
     """Run with the arguments: variant, share of the runs, URL of an empty database."""
     variant, share, url = sys.argv[1:]
+    with launched(variant, url):
+        uvloop.run(serve(variant, float(share)))
+
+
+@contextmanager
+def launched(name: str, url: str) -> Iterator[None]:
+    """Run DBOS on an empty database."""
     config: DBOSConfig = {
-        "name": variant,
+        "name": name,
         "system_database_url": url,
         "sys_db_pool_size": POOL,
         "log_level": "ERROR",
@@ -107,6 +115,6 @@ def main() -> None:
     DBOS(config=config)
     DBOS.launch()
     try:
-        uvloop.run(serve(variant, float(share)))
+        yield
     finally:
         DBOS.destroy()

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from temporalio import activity
@@ -23,10 +23,15 @@ class Heartbeat:
         timeout_seconds: The activity's heartbeat timeout.
         no_progress_seconds: Longest silence of the activity itself.
         details: What the last attempt had reported, repeated until there is news.
+        send: Sends one from the event loop; that of the activity which runs now when left out.
     """
 
     def __init__(
-        self, timeout_seconds: float, no_progress_seconds: float, details: Sequence[Any]
+        self,
+        timeout_seconds: float,
+        no_progress_seconds: float,
+        details: Sequence[Any],
+        send: Callable[..., None] | None = None,
     ) -> None:
         self._interval = min(timeout_seconds * _SHARE_OF_TIMEOUT, _LONGEST_INTERVAL_SECONDS)
         self._no_progress_seconds = no_progress_seconds
@@ -34,9 +39,7 @@ class Heartbeat:
         self._progress_at = time.monotonic()
         self._beating = False
         self._task: asyncio.Task[None] | None = None
-        # Taken now: for a plain function the SDK soon replaces it by one that waits for this very
-        # loop, and that must never be called on it.
-        self._send = activity._Context.current().heartbeat  # noqa: SLF001 - no public way to it
+        self._send = send or _sender()
 
     def heard(self, details: Sequence[Any]) -> None:
         """Take note of a heartbeat that the activity itself sent."""
@@ -86,3 +89,14 @@ class Heartbeat:
                 self._send(*self._details)
         finally:
             self._beating = False
+
+
+def heartbeat_of(info: activity.Info) -> Callable[..., None] | None:
+    """Return what sends heartbeats of the attempt that runs now, if it has any to send."""
+    return None if info.is_local or not info.heartbeat_timeout else _sender()
+
+
+def _sender() -> Callable[..., None] | None:
+    # Taken now: for a plain function the SDK soon replaces it by one that waits for this very
+    # loop, and that must never be called on it.
+    return activity._Context.current().heartbeat  # noqa: SLF001 - no public way to it

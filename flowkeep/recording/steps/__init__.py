@@ -1,0 +1,1 @@
+"""Checkpointed steps: inside one activity, results that are committed before it goes on."""
