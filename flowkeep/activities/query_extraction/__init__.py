@@ -1,0 +1,1 @@
+"""Activities that extract query logs."""
