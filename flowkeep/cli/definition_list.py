@@ -49,21 +49,20 @@ def list_definitions(
 
 
 async def _list(invocation: Invocation, limit: int, after: UUID | None, **filters: Any) -> None:
-    from flowkeep.cli.session import open_store
+    from flowkeep.cli.service import open_service
 
-    async with open_store(invocation) as store:
-        page = await store.definitions.list(
-            invocation.tenant, limit=limit, last_id=after, **filters
-        )
+    cursor = None if after is None else str(after)
+    async with open_service(invocation) as client:
+        page = await client.definitions.list(limit=limit, cursor=cursor, **filters)
     _print(invocation, page.data, limit, has_more=page.has_more)
 
 
 async def _most_executed(invocation: Invocation, limit: int, app_id: str | None) -> None:
-    from flowkeep.cli.session import open_store
+    from flowkeep.cli.service import open_service
 
-    async with open_store(invocation) as store:
-        found = await store.definitions.most_executed(invocation.tenant, limit, app_id)
-    _print(invocation, found, limit, has_more=False)
+    async with open_service(invocation) as client:
+        found = await client.definitions.list(order="most_executed", limit=limit, app_id=app_id)
+    _print(invocation, found.data, limit, has_more=False)
 
 
 def _print(invocation: Invocation, data: Any, limit: int, *, has_more: bool) -> None:

@@ -1,18 +1,25 @@
 """`flowkeep definition get|versions`: one definition, read from the ledger."""
 
-from typing import TYPE_CHECKING
-from uuid import UUID
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from flowkeep.cli.definition_files import needing_definitions
 from flowkeep.cli.invocation import Invocation, common_options, pass_invocation
 from flowkeep.cli.output import print_fields, print_json, print_table
 
 if TYPE_CHECKING:
     from flowkeep.contracts import Definition
-    from flowkeep.statestore import Store
 
 
+def _also_yaml(command: click.Command) -> click.Command:
+    """Let a command print YAML, too; its own `-o` counts, as it stands behind its name."""
+    [option] = [one for one in command.params if one.name == "output"]
+    option.type = click.Choice(["table", "json", "yaml"])
+    return command
+
+
+@_also_yaml
 @click.command()
 @click.argument("definition")
 @click.option("--revision", type=click.IntRange(0), help="Show this version's content instead.")
@@ -21,22 +28,28 @@ if TYPE_CHECKING:
 def get(invocation: Invocation, definition: str, revision: int | None) -> None:
     """Show one definition.
 
-    DEFINITION is a definition id, or a ref. Spec, canvas and schemas are shown with `-o json`.
+    DEFINITION is a definition id, or a ref. Spec, canvas and schemas are shown with `-o json`; with
+    `-o yaml` the document is printed as `definition apply` takes it.
     """
-    invocation.run(_get(invocation, definition, revision))
+    with needing_definitions():
+        invocation.run(_get(invocation, definition, revision))
 
 
 async def _get(invocation: Invocation, name: str, revision: int | None) -> None:
-    from flowkeep.cli.session import open_store
+    from flowkeep.cli.service import open_service
 
-    async with open_store(invocation) as store:
+    async with open_service(invocation) as client:
         if revision is not None:
-            found_id = await _id(store, invocation.tenant, name)
-            version = await store.definitions.version(invocation.tenant, found_id, revision)
-            print_json(version)
+            version = await client.definitions.version(name, revision)
+            if invocation.output == "yaml":
+                _print_document(version.spec)
+            else:
+                print_json(version)
             return
-        found = await _find(store, invocation.tenant, name)
-    if invocation.json:
+        found = (await client.definitions.get(name)).stored
+    if invocation.output == "yaml":
+        _print_document(found.spec)
+    elif invocation.json:
         print_json(found)
     else:
         _print(found)
@@ -59,14 +72,12 @@ def versions(invocation: Invocation, definition: str, limit: int, before: int | 
 
 
 async def _versions(invocation: Invocation, name: str, limit: int, before: int | None) -> None:
-    from flowkeep.cli.session import open_store
+    from flowkeep.cli.service import open_service
 
-    async with open_store(invocation) as store:
-        found_id = await _id(store, invocation.tenant, name)
-        page = await store.definitions.versions(
-            invocation.tenant, found_id, limit=limit, before=before
-        )
-    following = page.data[-1].revision if page.has_more else None
+    cursor = None if before is None else str(before)
+    async with open_service(invocation) as client:
+        page = await client.definitions.versions(name, limit=limit, cursor=cursor)
+    following = None if page.next is None else int(page.next)
     if invocation.json:
         print_json(
             {"data": page.data, "limit": limit, "has_more": page.has_more, "next": following}
@@ -80,22 +91,10 @@ async def _versions(invocation: Invocation, name: str, limit: int, before: int |
         click.echo(f"More: add --before {following}", err=True)
 
 
-async def _find(store: "Store", tenant: str, name: str) -> "Definition":
-    """Return the definition with this id or ref."""
-    from flowkeep.errors import NotFound
+def _print_document(spec: dict[str, Any]) -> None:
+    from flowkeep.definitions.document import dump
 
-    try:
-        return await store.definitions.get(tenant, UUID(name))
-    except (ValueError, NotFound):
-        return await store.definitions.get_by_ref(tenant, name)
-
-
-async def _id(store: "Store", tenant: str, name: str) -> UUID:
-    """Return an id as given, since versions outlive their definition; else that of the ref."""
-    try:
-        return UUID(name)
-    except ValueError:
-        return (await store.definitions.get_by_ref(tenant, name)).id
+    click.echo(dump(spec), nl=False)
 
 
 def _print(found: "Definition") -> None:

@@ -7,7 +7,7 @@ clears. What cannot be empty refuses null.
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 from uuid import UUID
 
 from pydantic import Field, model_validator
@@ -43,13 +43,21 @@ class Problem(Record):
     Attributes:
         path: For example `canvas.nodes[2].id`.
         message: What is wrong there.
+        hint: What to do about it.
+        line: Line of the document, from 1, where it was read from a text.
+        level: A `warning` keeps nobody from running it.
     """
 
     path: str
     message: str
+    hint: str | None = None
+    line: int | None = None
+    level: Literal["error", "warning"] = "error"
 
     def __str__(self) -> str:
-        return f"{self.path} {self.message}"
+        where = "" if self.line is None else f"line {self.line}: "
+        advice = "" if self.hint is None else f" ({self.hint})"
+        return f"{where}{self.path} {self.message}{advice}"
 
 
 class Component(Record):
@@ -218,8 +226,13 @@ class VersionSummary(Record):
 
 
 class DefinitionVersion(VersionSummary):
-    """One saved version; its content never changes."""
+    """One saved version; its content never changes.
 
+    Attributes:
+        tenant_id: Whose definition it is.
+    """
+
+    tenant_id: str
     spec: dict[str, Any]
     canvas: Any
     param_schema: dict[str, Any]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from flowkeep.contracts.sight import Sight
 from flowkeep.statestore import Store, connect
 from tests.conftest import drop_database
 from tests.statestore.conftest import settings_for
@@ -86,6 +87,9 @@ def check(found: list[list[dict[str, Any]]], index: str | None, *, content: bool
     assert index is None or index in used, used
 
 
+MEMBER = Sight(subject="o2")
+OF_APPS = Sight(subject="o2", apps=("app2", "app4"), staff_apps=("app2",))
+
 LISTS: list[tuple[dict[str, Any], str | None]] = [
     ({}, "definition_by_tenant_ix"),
     ({"app_id": "app2"}, "definition_by_app_ix"),
@@ -99,6 +103,9 @@ LISTS: list[tuple[dict[str, Any], str | None]] = [
     ({"step": "s2", "module": "m4"}, "definition_component_by_step_ix"),
     ({"include_shared": True}, "definition_shared_ix"),
     ({"include_shared": True, "module": "m3"}, "definition_shared_ix"),
+    ({"visible_to": MEMBER}, "definition_by_tenant_ix"),
+    ({"visible_to": OF_APPS}, "definition_by_tenant_ix"),
+    ({"visible_to": OF_APPS, "include_shared": True}, "definition_shared_ix"),
 ]
 
 
@@ -130,7 +137,13 @@ async def test_reads_and_finders_are_look_ups(filled: Store, generic: bool) -> N
         (lambda: filled.definitions.versions(TENANT, made.id), "definition_version_pk", False),
         (lambda: filled.definitions.version(TENANT, made.id, 1), "definition_version_pk", True),
         (lambda: filled.definitions.most_executed(TENANT, 10), "definition_execution_pk", False),
+        (
+            lambda: filled.definitions.most_executed(TENANT, 10, visible_to=OF_APPS),
+            "definition_execution_pk",
+            False,
+        ),
         (lambda: filled.actions.list(TENANT), "action_by_tenant_ix", False),
+        (lambda: filled.actions.list(TENANT, apps=["app2"]), "action_by_tenant_ix", False),
         (lambda: filled.actions.list(TENANT, last_id=action.id), "action_by_tenant_ix", False),
         (lambda: filled.actions.find_workflows(TENANT), "action_workflow_ix", False),
         (

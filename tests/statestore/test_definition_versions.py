@@ -36,14 +36,16 @@ async def test_only_new_content_makes_a_version(store: Store) -> None:
     for fields in (
         {"spec": {"tasks": [], "n": 1}},
         {"spec": {"tasks": [], "n": True}},
+        {"spec": {"n": True, "tasks": []}},
         {"canvas": dict(reversed(CANVAS.items()))},
         {"param_schema": {"type": "object"}},
         {"out_schema": {"type": "object"}},
     ):
         made = await change(store, made, **fields)
         assert made.version_revision == made.revision
-    assert await revisions(store, made) == [9, 8, 7, 6, 5, 0]
-    first, third = [await store.definitions.version(TENANT, made.id, n) for n in (0, 7)]
+    assert await revisions(store, made) == [10, 9, 8, 7, 6, 5, 0]
+    first, third = [await store.definitions.version(TENANT, made.id, n) for n in (0, 8)]
+    assert list(third.spec) == ["n", "tasks"]
     assert list(first.canvas) == list(CANVAS)
     assert list(third.canvas) == list(reversed(CANVAS))
     assert (first.created_by, third.created_by, third.version) == (None, "ana", "2")

@@ -14,13 +14,15 @@ from flowkeep.contracts import (
     Page,
     VersionSummary,
 )
+from flowkeep.contracts.sight import Sight
 
 
 class DefinitionRepository(Protocol):
     """Definitions, their versions, and how often they were executed.
 
     A tenant reads its own definitions and those that others share (`Visibility.SHARED`); it changes
-    only its own. Within a tenant everything is seen here: who may see what is decided above.
+    only its own. Who may see what within a tenant is decided above: lists take it as `visible_to`,
+    everything else sees all.
 
     A change of spec, canvas or a schema makes a version, whose content never changes; a run pins
     one. A draft may have errors and cannot be executed. However often a draft is saved it has one
@@ -81,6 +83,7 @@ class DefinitionRepository(Protocol):
         step: str | None = None,
         text: str | None = None,
         include_shared: bool = False,
+        visible_to: Sight | None = None,
         limit: int = 20,
         last_id: UUID | None = None,
     ) -> Page[DefinitionSummary]:
@@ -99,6 +102,7 @@ class DefinitionRepository(Protocol):
             step: Only those that use this step; with `module`, inside of it.
             text: Only those with this text, in any case, in name, ref or description.
             include_shared: Also what other tenants share; those of an app are the tenant's own.
+            visible_to: Of the tenant's own only what somebody sees; all when left out.
             limit: Rows per page, 1 to 100.
             last_id: Id of the last definition of the page before.
 
@@ -217,7 +221,12 @@ class DefinitionRepository(Protocol):
         ...
 
     async def most_executed(
-        self, tenant_id: str, n: int = 10, app_id: str | None = None
+        self,
+        tenant_id: str,
+        n: int = 10,
+        app_id: str | None = None,
+        *,
+        visible_to: Sight | None = None,
     ) -> Sequence[DefinitionSummary]:
         """Return the definitions that were executed most, most first; folds some executions.
 
@@ -225,6 +234,7 @@ class DefinitionRepository(Protocol):
             tenant_id: Whose definitions.
             n: Most definitions to return, 1 to 100.
             app_id: Only this app's.
+            visible_to: Only what somebody sees; all when left out.
         """
         ...
 

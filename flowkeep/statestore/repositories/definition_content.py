@@ -68,8 +68,8 @@ def refuse(problems: Iterable[Problem]) -> None:
 
 
 def same(one: Any, other: Any, name: str) -> bool:
-    """Return whether a column of a version stays as it is; in a canvas the order of keys counts."""
-    if name == "canvas":
+    """Return whether a column of a version stays as it is; in spec and canvas with its order."""
+    if name in ("canvas", "spec"):
         return json.dumps(one) == json.dumps(other)
     return encoding.same(one, other)
 

@@ -15,6 +15,7 @@ from sqlalchemy import (
     FromClause,
     Select,
     Text,
+    and_,
     cast,
     func,
     literal_column,
@@ -27,9 +28,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from flowkeep.contracts.sight import Sight
 from flowkeep.errors import InvalidInput
 from flowkeep.statestore.repositories import executions, inputs
 from flowkeep.statestore.repositories.definition_rows import SUMMARY, stored
+from flowkeep.statestore.repositories.sights import of_definitions
 from flowkeep.statestore.session import Session
 from flowkeep.statestore.tables import (
     app,
@@ -57,6 +60,7 @@ class Filters:
     step: str | None = None
     text: str | None = None
     include_shared: bool = False
+    visible_to: Sight | None = None
 
     def checked(self) -> "Filters":
         """Return these filters.
@@ -69,7 +73,7 @@ class Filters:
             if field.name in _SWITCHES:
                 if value is not None and not isinstance(value, bool):
                     raise InvalidInput(f"{field.name} is {value!r}", hint="use True or False")
-            elif value is not None:
+            elif value is not None and field.name != "visible_to":
                 inputs.text(value, field.name)
         return self
 
@@ -99,7 +103,7 @@ async def page(
 
 
 async def most_executed(
-    session: Session, tenant_id: str, limit: int, app_id: str | None
+    session: Session, tenant_id: str, limit: int, app_id: str | None, visible_to: Sight | None
 ) -> Sequence[dict[str, Any]]:
     """Return the rows of the definitions that were executed most.
 
@@ -109,6 +113,8 @@ async def most_executed(
     where = stored(tenant_id)
     if app_id is not None:
         where.append(definition.c.app_id == app_id)
+    if visible_to is not None:
+        where.append(of_definitions(visible_to))
     most = (definition.c.execution_count.desc(), definition.c.id.desc())
     deltas = definition_execution.c
     leading = select(definition.c.id).where(*where).order_by(*most).limit(limit).subquery()
@@ -144,6 +150,8 @@ def _conditions(tenant_id: str, filters: Filters) -> _Conditions:
         sought = func.lower(filters.text)
         texts = (columns.name, columns.ref, func.coalesce(columns.description, ""))
         where.append(or_(*(func.strpos(func.lower(text), sought) > 0 for text in texts)))
+    if filters.visible_to is not None:
+        where.append(of_definitions(filters.visible_to))
     return where
 
 
@@ -194,6 +202,8 @@ async def _behind(
 ) -> ColumnElement[bool]:
     """Return the condition "behind this row"; a row that was hidden meanwhile still pages."""
     seen = definition.c.tenant_id == tenant_id
+    if filters.visible_to is not None:
+        seen = and_(seen, of_definitions(filters.visible_to))
     if filters.include_shared:
         seen = or_(seen, definition.c.visibility == "shared")
     found = await session.execute(

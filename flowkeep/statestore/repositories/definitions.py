@@ -13,6 +13,7 @@ from flowkeep.contracts import (
     Page,
     VersionSummary,
 )
+from flowkeep.contracts.sight import Sight
 from flowkeep.statestore.repositories import (
     definition_changes,
     definition_creation,
@@ -117,13 +118,18 @@ class Definitions:
             )
 
     async def most_executed(
-        self, tenant_id: str, n: int = 10, app_id: str | None = None
+        self,
+        tenant_id: str,
+        n: int = 10,
+        app_id: str | None = None,
+        *,
+        visible_to: Sight | None = None,
     ) -> Sequence[DefinitionSummary]:
         """Return the definitions that were executed most, most first."""
         tenant_id, n = inputs.tenant(tenant_id), inputs.page_limit(n)
         await self.fold_executions(tenant_id)
         async with self._scope.read() as session:
-            rows = await definition_lists.most_executed(session, tenant_id, n, app_id)
+            rows = await definition_lists.most_executed(session, tenant_id, n, app_id, visible_to)
         return [DefinitionSummary.model_validate(row) for row in rows]
 
     async def fold_executions(
@@ -185,6 +191,7 @@ class Definitions:
         step: str | None = None,
         text: str | None = None,
         include_shared: bool = False,
+        visible_to: Sight | None = None,
         limit: int = 20,
         last_id: UUID | None = None,
     ) -> Page[DefinitionSummary]:
@@ -201,6 +208,7 @@ class Definitions:
             step=step,
             text=text,
             include_shared=include_shared,
+            visible_to=visible_to,
         )
         return await self._page(tenant_id, filters, limit, last_id)
 

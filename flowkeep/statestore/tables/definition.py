@@ -118,8 +118,9 @@ definition_version = Table(
     Column("revision", BigInteger, nullable=False),
     text("tenant_id"),
     text("version", null=True),
-    json("spec", null=False),
-    # json, not jsonb: a canvas comes back as it was drawn, the order of its keys included.
+    # json, not jsonb: both come back as they were written. Variables begin, and are published, in
+    # their order, and a canvas is compared key by key.
+    Column("spec", JSON(none_as_null=True), nullable=False),
     Column("canvas", JSON(none_as_null=True)),
     json("param_schema", null=False),
     json("out_schema", null=False),

@@ -1,0 +1,1 @@
+"""Workflows described by data: their format, its validation, templates, the planner, actions."""
