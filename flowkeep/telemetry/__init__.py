@@ -1,7 +1,8 @@
-"""Telemetry: logs without secrets, and metrics that leave with those of Temporal's SDK.
+"""Telemetry: logs without secrets, metrics that leave with those of Temporal's SDK, and traces.
 
 `logs` renders records, `core` sets up the native part of the SDK, `metrics` makes counters, gauges
-and histograms. Everything is loaded when first used.
+and histograms, `traces` joins requests, workflows, activities and SQL. Everything is loaded when
+first used.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,16 @@ if TYPE_CHECKING:
     from flowkeep.telemetry.core import start_core
     from flowkeep.telemetry.logs import configure, get_logger, silence
     from flowkeep.telemetry.metrics import Meter
+    from flowkeep.telemetry.traces import start_tracing
 
-__all__ = ["Meter", "configure", "get_logger", "silence", "start_core"]
+__all__ = [
+    "Meter",
+    "configure",
+    "get_logger",
+    "silence",
+    "start_core",
+    "start_tracing",
+]
 
 _HOMES = {
     "Meter": "flowkeep.telemetry.metrics",
@@ -19,6 +28,7 @@ _HOMES = {
     "get_logger": "flowkeep.telemetry.logs",
     "silence": "flowkeep.telemetry.logs",
     "start_core": "flowkeep.telemetry.core",
+    "start_tracing": "flowkeep.telemetry.traces",
 }
 
 

@@ -8,6 +8,8 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 _RECORDS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0)
 
 BUCKETS = {
+    "flowkeep_api_request_duration": _SECONDS,
+    "flowkeep_reconciler_pass": _SECONDS,
     "flowkeep_recorder_flush_size": _RECORDS,
     "flowkeep_recorder_flush_latency": _SECONDS,
 }

@@ -40,6 +40,18 @@ class Meter:
     def __init__(self, client: "Client | None" = None) -> None:
         self._meter = _meter_of(client)
 
+    @classmethod
+    def of_process(cls) -> "Meter":
+        """Return the meter of this process, for what counts before there is any client.
+
+        It exports where `start_core` said; call that first.
+        """
+        from temporalio.runtime import Runtime
+
+        meter = cls()
+        meter._meter = Runtime.default().metric_meter
+        return meter
+
     def counter(self, name: str, description: str, unit: str | None = None) -> "MetricCounter":
         """Make a counter that only grows; `add(n)`."""
         return self._meter.create_counter(PREFIX + name, description, unit)
