@@ -8,6 +8,7 @@ from it: no name drags a database or a worker into Temporal's sandbox before it 
     Worker                                  serves both
     WorkflowClient, RunHandle               start runs, and talk to them
     StateStore, StateType                   named state between runs
+    steps                                   durable steps inside an activity
     Plugin                                  the ledger for an existing Temporal worker
     Settings                                flags, environment, files, defaults
 """
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from flowkeep.contracts.messages import CheckResult, MapResult, PreflightResult
     from flowkeep.contracts.status import RunStatus, StateType, TaskStatus
     from flowkeep.recording.plugin import Plugin
+    from flowkeep.recording.steps.running import StepFailed
+    from flowkeep.recording.steps.scope import steps
     from flowkeep.settings import Settings
     from flowkeep.statestore import StateStore
     from flowkeep.worker import Worker
@@ -39,11 +42,13 @@ __all__ = [
     "Settings",
     "StateStore",
     "StateType",
+    "StepFailed",
     "TaskStatus",
     "Worker",
     "WorkflowClient",
     "WorkflowInterface",
     "__version__",
+    "steps",
 ]
 
 _HOMES = {
@@ -58,10 +63,12 @@ _HOMES = {
     "Settings": "flowkeep.settings",
     "StateStore": "flowkeep.statestore",
     "StateType": "flowkeep.contracts.status",
+    "StepFailed": "flowkeep.recording.steps.running",
     "TaskStatus": "flowkeep.contracts.status",
     "Worker": "flowkeep.worker",
     "WorkflowClient": "flowkeep.clients.workflow",
     "WorkflowInterface": "flowkeep.workflows.base",
+    "steps": "flowkeep.recording.steps.scope",
 }
 
 

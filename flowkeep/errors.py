@@ -6,8 +6,11 @@
     ├── InvalidInput            (also a ValueError) what was passed cannot be used
     ├── NotFound                the named object does not exist for this tenant
     │   └── PayloadMissing      a large payload is lost or damaged             (retried)
+    ├── Unauthenticated         the service does not know who calls
     ├── Forbidden               the object belongs to another tenant or owner
     ├── Conflict                the object exists or changed in the meantime
+    │   ├── StaleAttempt        a newer attempt of the activity records its steps (retried)
+    │   ├── StepMismatch        the code of a step changed under a running task   (retried)
     │   ├── RevisionMismatch    somebody else changed it first: re-read, try again
     │   ├── OpenRunExists       another run with this workflow_id is still open
     │   └── IllegalTransition   a status cannot move there
@@ -17,6 +20,8 @@
     ├── SourceUnavailable       a source system cannot be reached          (retried)
     ├── LedgerUnavailable       PostgreSQL cannot be reached               (retried)
     ├── TemporalUnavailable     the Temporal server cannot be reached      (retried)
+    ├── ServiceUnavailable      the REST API cannot be reached             (retried)
+    ├── TooManyRequests         the service asks to slow down              (retried)
     ├── Incomplete              counts do not agree: nothing is passed off as whole
     └── RunFailed               the run that was waited for did not succeed
 
@@ -35,10 +40,14 @@ class FlowkeepError(Exception):
         message: What happened; names the field or the object.
         hint: What to do next; the class's own hint when left out.
         code: Stable code in UPPER_SNAKE; the class's own code when left out.
+
+    Attributes:
+        request_id: Names the request to the service that failed, in its log and audit log.
     """
 
     code: str = "FLOWKEEP_ERROR"
     hint: str = ""
+    request_id: str | None = None
     retryable: ClassVar[bool] = False
 
     def __init__(self, message: str, *, hint: str | None = None, code: str | None = None) -> None:
@@ -73,6 +82,13 @@ class PayloadMissing(NotFound):
     retryable = True
 
 
+class Unauthenticated(FlowkeepError):
+    """The service does not know who calls: no key, or one that is wrong, expired or revoked."""
+
+    code = "UNAUTHENTICATED"
+    hint = "send a valid API key: Authorization: Bearer fk_…"
+
+
 class Forbidden(FlowkeepError):
     """The object belongs to another tenant or owner."""
 
@@ -92,10 +108,16 @@ class RevisionMismatch(Conflict):
         name: The object, for example ``run 0197…``.
         expected: The revision the caller had read.
         actual: The revision that is stored now.
+
+    Attributes:
+        expected: See above; null for what a remote client was told.
+        actual: See above; null for what a remote client was told.
     """
 
     code = "REVISION_MISMATCH"
     hint = "re-read it and apply your change again"
+    expected: int | None = None
+    actual: int | None = None
 
     def __init__(self, name: str, *, expected: int, actual: int) -> None:
         super().__init__(f"{name} is at revision {actual}, not {expected}; nothing was changed")
@@ -103,12 +125,28 @@ class RevisionMismatch(Conflict):
         self.actual = actual
 
 
+class StaleAttempt(Conflict):
+    """A newer attempt of the same activity records its steps; this one must not any more."""
+
+    code = "STALE_ATTEMPT"
+    hint = "nothing is to be done: the newer attempt goes on behind the last recorded step"
+    retryable = True
+
+
+class StepMismatch(Conflict):
+    """What a step does is not what is recorded of it: its code changed under a running task."""
+
+    code = "STEP_MISMATCH"
+    hint = "put the change behind `await step.patched(…)`, or deploy the code it began with"
+    retryable = True
+
+
 class OpenRunExists(Conflict):
     """Another run with the same workflow_id is open in the same namespace.
 
     Args:
         workflow_id: The id both runs want.
-        run_id: The open run.
+        run_id: The open run; an error that a remote client raises has no such attribute.
     """
 
     code = "OPEN_RUN_EXISTS"
@@ -163,6 +201,22 @@ class TemporalUnavailable(FlowkeepError):
 
     code = "TEMPORAL_UNAVAILABLE"
     hint = "check that it runs and that TEMPORAL_ADDRESS names it; `flowkeep dev` starts one"
+    retryable = True
+
+
+class ServiceUnavailable(FlowkeepError):
+    """The REST API cannot be reached right now."""
+
+    code = "SERVICE_UNAVAILABLE"
+    hint = "check that it runs and that FLOWKEEP_SERVER names it; `flowkeep api` starts one"
+    retryable = True
+
+
+class TooManyRequests(FlowkeepError):
+    """The service asks to slow down."""
+
+    code = "TOO_MANY_REQUESTS"
+    hint = "wait as long as Retry-After says"
     retryable = True
 
 

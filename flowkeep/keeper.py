@@ -10,12 +10,14 @@ import itertools
 import logging
 import signal
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
 from flowkeep import telemetry
+from flowkeep.clients.schedule_repair import ScheduleRepair
 from flowkeep.clients.starter_loop import StarterLoop
 from flowkeep.clients.sweeper import Sweeper, Swept
+from flowkeep.clients.webhook_loop import WebhookLoop
 from flowkeep.clients.workflow import WorkflowClient
 from flowkeep.contracts.reconciliation import Reconciled
 from flowkeep.errors import FlowkeepError, LedgerUnavailable, TemporalUnavailable
@@ -30,6 +32,11 @@ CONNECTIONS = 4
 
 _AGAIN_SECONDS = 2.0
 _PAYLOADS_EVERY = timedelta(hours=1)
+_PURGE_EVERY = timedelta(hours=1)
+_PURGED = 1000
+_PURGE_PAUSE_SECONDS = 0.05
+_ENDED_KEYS_KEPT = timedelta(days=90)
+"""How long API keys that ended can still be looked up."""
 _OBJECTS_EVERY = 24
 """Every how many sweeps the objects are listed too, beginning with the second."""
 
@@ -78,6 +85,9 @@ class Keeper:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._starter.run(self._interval), name="flowkeep-starter")
                 group.create_task(self._sweep_payloads(), name="flowkeep-payloads")
+                group.create_task(self._purge(), name="flowkeep-purge")
+                group.create_task(ScheduleRepair(self._client).run(), name="flowkeep-schedules")
+                group.create_task(WebhookLoop(self._client).run(), name="flowkeep-webhooks")
                 group.create_task(self._reconciler.run(), name="flowkeep-reconciler")
         except* FlowkeepError as errors:
             raise errors.exceptions[0] from None
@@ -91,6 +101,7 @@ class Keeper:
             LedgerUnavailable: If the ledger does not answer.
         """
         swept = await self._sweeper.sweep()
+        await ScheduleRepair(self._client).repair()
         return Kept(swept, await self._reconciler.reconcile_once(everything=True))
 
     async def _sweep_payloads(self) -> NoReturn:
@@ -102,6 +113,20 @@ class Keeper:
                 logger.warning("large payloads are not swept now: %s", error)
             await asyncio.sleep(_PAYLOADS_EVERY.total_seconds())
         raise AssertionError("counting has no end")
+
+    async def _purge(self) -> NoReturn:
+        """Remove what the service keeps for a time only, in short transactions."""
+        store, kept = self._client.store, timedelta(days=self._client.settings.api.audit_days)
+        while True:
+            try:
+                gone = await store.audit.purge(datetime.now(UTC) - kept, limit=_PURGED)
+                gone = max(gone, await store.idempotency.purge(limit=_PURGED))
+                await store.api_keys.delete_ended(None, datetime.now(UTC) - _ENDED_KEYS_KEPT)
+            except FlowkeepError as error:
+                logger.warning("the audit log and old keys are not purged now: %s", error)
+                gone = 0
+            more = gone == _PURGED
+            await asyncio.sleep(_PURGE_PAUSE_SECONDS if more else _PURGE_EVERY.total_seconds())
 
 
 async def keep(settings: Settings, port_offset: int = 0) -> None:

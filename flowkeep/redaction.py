@@ -25,6 +25,7 @@ _SECRET_KEY = re.compile(
     r"|(access|auth|bearer|refresh|api)[_-]?token))$",
     re.IGNORECASE,
 )
+_API_KEY = re.compile(r"\b(fk_[0-9a-f]{16})_[\w-]{43}")
 _SHORTEST = 4
 """Known values shorter than this are left: masking every `a` would destroy the text."""
 
@@ -43,8 +44,8 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """Replace secrets in a text by `***`.
 
     Masked are passwords in URLs, values of `password=…` and the like in connection strings and
-    JSON, and the given values wherever they stand, also in their URL-quoted forms. When in doubt
-    it masks too much.
+    JSON, the secret parts of API keys, and the given values wherever they stand, also in their
+    URL-quoted forms. When in doubt it masks too much.
 
     Args:
         text: Any text, for example an error message.
@@ -56,6 +57,8 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
         text = text.replace(form, MASK)
     if "://" in text:
         text = _WORD.sub(_without_password, text)
+    if "fk_" in text:
+        text = _API_KEY.sub(rf"\1_{MASK}", text)
     text = _ASSIGNMENT.sub(rf"\1{MASK}", text)
     return _JSON_MEMBER.sub(rf"\1{MASK}", text)
 

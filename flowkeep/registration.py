@@ -122,7 +122,7 @@ class Registration:
         given = flatten(list(workflow_activities))
         self.instances = _instances(given)
         self._add_missing_instances()
-        self.activities = self._named([*given, *self._always_first()])
+        self.activities = self._named([*given, *self._always_first(), *self._step_runners()])
         self._check_listed()
 
     def _flowkeep_classes(self) -> list[type[WorkflowInterface]]:
@@ -162,6 +162,16 @@ class Registration:
             for instance in self.instances
             if isinstance(instance, ActivitiesInterface) and self._serves(instance)
             for name in sorted(instance.base_activities)
+        ]
+
+    def _step_runners(self) -> list[Activity]:
+        """Return what executes groups of steps, for the classes that declare some."""
+        classes = [c for c in self._flowkeep_classes() if _declares_steps(c)]
+        return [
+            instance.run_steps
+            for instance in self.instances
+            if isinstance(instance, ActivitiesInterface)
+            and any(isinstance(instance, c.activities_cls) for c in classes)
         ]
 
     def _serves(self, instance: ActivitiesInterface) -> bool:
@@ -232,6 +242,10 @@ class Registration:
                         hint=f"pass workflow_activities={workflow_class.__name__}"
                         ".get_activities(instance)",
                     )
+
+
+def _declares_steps(workflow_class: type[WorkflowInterface]) -> bool:
+    return any(isinstance(entry, dict) for entry in declared_names(workflow_class))
 
 
 def _instances(activities: Sequence[Activity]) -> list[Any]:

@@ -70,6 +70,7 @@ def supervise(
     processes: int = 1,
     grace_seconds: float = 40.0,
     beside: "Companion | None" = None,
+    name: str = "worker",
 ) -> None:
     """Run a coroutine function in one or several processes until SIGTERM or SIGINT.
 
@@ -82,6 +83,7 @@ def supervise(
         processes: How many.
         grace_seconds: How long children may drain before they are killed.
         beside: One more process, of another kind, for as long.
+        name: What the processes are called.
 
     Raises:
         ConfigurationError: If a process ends again and again before it gets to work.
@@ -90,14 +92,12 @@ def supervise(
         if processes == 1:
             uvloop.run(work(*args))
         else:
-            _supervise_children(work, args, processes, grace_seconds)
+            children = [_Child(name, index, work, args) for index in range(processes)]
+            _supervise_children(children, grace_seconds)
 
 
-def _supervise_children(
-    work: Work, args: tuple[Any, ...], processes: int, grace_seconds: float
-) -> None:
+def _supervise_children(children: "list[_Child]", grace_seconds: float) -> None:
     stop = _StopSignal()
-    children = [_Child(index, work, args) for index in range(processes)]
     try:
         with stop:
             for child in children:
@@ -181,6 +181,7 @@ class Companion:
 
 @dataclass
 class _Child:
+    name: str
     index: int
     work: Work
     args: tuple[Any, ...]
@@ -190,8 +191,8 @@ class _Child:
 
     def start(self) -> None:
         self.started_at = time.monotonic()
-        self.process = _spawn(self.work, self.args, f"flowkeep-worker-{self.index}")
-        logger.info("worker process %d started, pid %d", self.index, self.process.pid)
+        self.process = _spawn(self.work, self.args, f"flowkeep-{self.name}-{self.index}")
+        logger.info("%s process %d started, pid %d", self.name, self.index, self.process.pid)
 
     def revive(self) -> None:
         """Start the child again if it has ended."""
@@ -203,14 +204,15 @@ class _Child:
         quick = not away and time.monotonic() - self.started_at < _QUICK_SECONDS
         self.quick_ends = self.quick_ends + 1 if quick else 0
         logger.error(
-            "worker process %d (pid %d) ended with exit code %s",
+            "%s process %d (pid %d) ended with exit code %s",
+            self.name,
             self.index,
             self.process.pid,
             self.process.exitcode,
         )
         if self.quick_ends >= _QUICK_ENDS:
             raise ConfigurationError(
-                f"worker process {self.index} ended {self.quick_ends} times within "
+                f"{self.name} process {self.index} ended {self.quick_ends} times within "
                 f"{_QUICK_SECONDS:.0f} s of its start",
                 hint="its own messages above say why",
             )

@@ -22,6 +22,7 @@ from flowkeep.activities.services import WorkerServices
 from flowkeep.clients.workflow import WorkflowClient
 from flowkeep.errors import ConfigurationError, FlowkeepError
 from flowkeep.registration import Registration
+from flowkeep.served_actions import ServedActions
 from flowkeep.storage import Storage
 from flowkeep.unregistered import unregistered
 from flowkeep.workflows.base import WorkflowInterface
@@ -43,6 +44,9 @@ class Worker:
         workflow_classes: Workflow classes.
         workflow_activities: Activities, usually `SomeWorkflow.get_activities(instance)`; several
             such lists may be joined, groups inside are flattened.
+        actions: What tasks of definitions can call, beside flowkeep's own actions: functions
+            marked with `@action`. With a list, be it empty, the worker runs definitions.
+        action_tenants: Tenants whose definitions are told of the actions.
         **options: Passed on to the SDK's worker, for example `max_concurrent_activities`.
 
     Raises:
@@ -55,6 +59,9 @@ class Worker:
         task_queue: str | None = None,
         workflow_classes: Sequence[type[Any]] = (),
         workflow_activities: Sequence[Any] = (),
+        *,
+        actions: Sequence[Any] | None = None,
+        action_tenants: Sequence[str] = ("default",),
         **options: Any,
     ) -> None:
         if not isinstance(workflow_client, WorkflowClient):
@@ -72,6 +79,13 @@ class Worker:
         self._executor = ThreadPoolExecutor(
             max(settings.threads, slots), thread_name_prefix="flowkeep"
         )
+        self._actions = None
+        if actions is not None:
+            allowed = workflow_client.settings.definitions
+            self._actions = ServedActions(actions, action_tenants, allowed)
+        if self._actions is not None:
+            workflow_classes = [*workflow_classes, *self._actions.workflow_classes]
+            workflow_activities = [*workflow_activities, *self._actions.activities]
         self._registration = _registration(workflow_classes, workflow_activities)
         self._bind()
         self._worker = self._build(options)
@@ -112,9 +126,16 @@ class Worker:
             "worker %s serves task queue %r", self.client.temporal.identity, self.task_queue
         )
         self._block = asyncio.current_task()
-        self._running = asyncio.create_task(self._worker.run(), name="flowkeep-worker")
+        self._running = asyncio.create_task(self._serve(), name="flowkeep-worker")
         self._running.add_done_callback(self._interrupt)
         return self
+
+    async def _serve(self) -> None:
+        if self._actions is None:
+            await self._worker.run()
+            return
+        async with self._actions.announced(self.client.store, self.client.temporal.identity):
+            await self._worker.run()
 
     def _interrupt(self, running: "asyncio.Task[None]") -> None:
         """Wake a block that may wait for a run that nobody serves any more."""

@@ -29,7 +29,7 @@ for _name in [name for name in os.environ if name.startswith(FOREIGN)]:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How thorough the tests that kill processes are."""
     parser.addoption(
-        "--fault-points", type=int, default=2, help="points at which each process is killed"
+        "--fault-points", type=int, default=1, help="points at which each process is killed"
     )
 
 

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 async def eventually(
     assertion: Callable[[], T | Awaitable[T]],
-    timeout: float = 10,  # noqa: ASYNC109 (raises the assertion's own error at the end)
+    timeout: float = 60,  # noqa: ASYNC109 (raises the assertion's own error at the end)
     interval: float = 0.02,
 ) -> T:
     """Call until no AssertionError is raised any more; return what the call returned.

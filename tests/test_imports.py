@@ -5,7 +5,10 @@ import sys
 
 import pytest
 
-HEAVY = ("sqlalchemy", "psycopg", "pyarrow", "polars", "alembic", "obstore", "cryptography", "rich")
+HEAVY = (
+    *("sqlalchemy", "psycopg", "pyarrow", "polars", "alembic", "obstore", "cryptography", "rich"),
+    *("sqlglot", "pgparse"),
+)
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -24,8 +27,10 @@ def loaded_by(statement: str) -> set[str]:
         "flowkeep.workflows.sequence",
         "flowkeep.workflows.map_chunk",
         "flowkeep.workflows.metadata_extraction.sql",
+        "flowkeep.workflows.query_extraction.sql",
         "flowkeep.activities",
         "flowkeep.activities.metadata_extraction.sql",
+        "flowkeep.activities.query_extraction.sql",
         "flowkeep.contracts",
         "flowkeep.statestore",
         "flowkeep.extraction",
@@ -58,11 +63,13 @@ def test_public_names_are_exactly_the_list() -> None:
         "Settings",
         "StateStore",
         "StateType",
+        "StepFailed",
         "TaskStatus",
         "Worker",
         "WorkflowClient",
         "WorkflowInterface",
         "__version__",
+        "steps",
     ]
     for name in flowkeep.__all__:
         assert getattr(flowkeep, name) is not None

@@ -125,6 +125,16 @@ def test_amounts_of_tasks_with_one_name_add_up() -> None:
     assert (progress.rows, progress.bytes) == (4, 40)
 
 
+def test_an_activity_tells_its_last_step() -> None:
+    """Steps are no tasks of the run; the one an activity has come to stands behind its name."""
+    step = a_task("1/charge#2", TaskStatus.SUCCEEDED, type=TaskType.STEP, output={"rows": 5})
+    working = PendingActivity("1", "bill", heartbeat=[{"step": "charge", "ordinal": 2}])
+    odd = PendingActivity("2", "other", heartbeat=[{"step": 5}])
+    progress = compute_progress(a_run(), [step], [working, odd], BEGIN)
+    assert progress.current == ["bill: charge#2", "other"]
+    assert (progress.tasks_total, progress.rows) == (2, 0)
+
+
 def test_superseded_attempts_are_left_out() -> None:
     """What a reset replaced is not counted."""
     gone = a_task("1", TaskStatus.SUCCEEDED, superseded=True, output={"rows": 5})

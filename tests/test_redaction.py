@@ -56,3 +56,10 @@ def test_a_big_text_is_read_once(piece: str) -> None:
     redact(text)
     hides_password(text)
     assert time.process_time() - begin < 2
+
+
+def test_api_keys_are_named_and_not_shown() -> None:
+    """Of an API key in a text only the part is left that lists show."""
+    secret = "A-_b" * 11
+    text = f"Authorization: Bearer fk_{'0' * 16}_{secret[:43]} was refused"
+    assert redact(text) == f"Authorization: Bearer fk_{'0' * 16}_*** was refused"

@@ -11,13 +11,19 @@ from typing import Any, ClassVar, ParamSpec, TypeVar
 
 from temporalio import activity
 
-from flowkeep.activities.heartbeat import Heartbeat
 from flowkeep.activities.services import Services, WorkerServices
 from flowkeep.contracts import CheckResult, PreflightResult, StateType
-from flowkeep.contracts.messages import ACTIVITY_NAMES_KEY, ALWAYS_FIRST, EMPTY_PREFLIGHT_KEY
+from flowkeep.contracts.messages import (
+    ACTIVITY_NAMES_KEY,
+    ALWAYS_FIRST,
+    EMPTY_PREFLIGHT_KEY,
+    RUN_STEPS,
+)
 from flowkeep.errors import ConfigurationError, InvalidInput, LedgerUnavailable, NotFound
 from flowkeep.extraction.metadata.keys import RunLocation
 from flowkeep.recording.current import CurrentRun, heartbeat_listener
+from flowkeep.recording.heartbeat import Heartbeat
+from flowkeep.recording.steps.scope import StepsBlock, steps
 from flowkeep.statestore.state import bind as bind_state
 
 P = ParamSpec("P")
@@ -123,6 +129,38 @@ class ActivitiesInterface:
             checks=[CheckResult(name="arguments", ok=True, message="the arguments were loaded")]
         )
 
+    @activity.defn(name=RUN_STEPS)
+    async def run_steps(self, names: list[Any], workflow_args: Any) -> dict[str, Any]:
+        """Execute activities of this class as durable steps; what `steps(…)` declares.
+
+        Args:
+            names: Names of activities, in order; a list inside is a parallel group.
+            workflow_args: What each of them is called with.
+
+        Returns:
+            The result of each activity by its name.
+        """
+        own = {
+            definition.name: getattr(self, attribute)
+            for attribute in dir(type(self))
+            if (definition := _definition(getattr(type(self), attribute, None))) is not None
+        }
+        results: dict[str, Any] = {}
+        async with self.steps() as step:
+            for entry in names:
+                group = [entry] if isinstance(entry, str) else entry
+                wanted = [name for name in group if name not in ALWAYS_FIRST]
+                for name in wanted:
+                    if name not in own:
+                        raise InvalidInput(
+                            f"steps(…) lists {name!r}, which is no activity of"
+                            f" {type(self).__qualname__}",
+                            hint="steps are activities of the workflow's activities_cls",
+                        )
+                calls = [step(own[name], workflow_args, name=name) for name in wanted]
+                results.update(zip(wanted, await step.gather(*calls), strict=True))
+        return results
+
     async def run_blocking(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run blocking code in the worker's threads, so that heartbeats go on.
 
@@ -156,6 +194,10 @@ class ActivitiesInterface:
         beat = _heartbeat.get()
         if beat is not None:
             beat.allow_silence(seconds)
+
+    def steps(self) -> StepsBlock:
+        """Open the durable steps of this attempt; see `flowkeep.steps`."""
+        return steps()
 
     async def map_results(self, reference: str) -> list[Any]:
         """Read the results of a chunked `map` back, in item order.
@@ -241,6 +283,10 @@ def workflow_id_of(workflow_config: Any) -> str:
 def output_path(tenant_id: str, app_id: str | None, workflow_type: str, run_id: Any) -> str:
     """Return the prefix under which a run stores its files, relative to the storage URL."""
     return RunLocation(tenant_id, app_id, workflow_type, str(run_id)).prefix
+
+
+def _definition(member: Any) -> activity._Definition | None:
+    return activity._Definition.from_callable(member) if callable(member) else None  # noqa: SLF001
 
 
 def _bind(stack: contextlib.AsyncExitStack, variable: ContextVar[Any], value: Any) -> None:

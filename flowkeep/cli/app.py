@@ -14,7 +14,8 @@ from flowkeep.errors import FlowkeepError, InvalidInput, RunFailed
 
 OK = 0
 RUN_FAILED = 1
-"""A run that the command waited for did not succeed, or what it compared differs."""
+"""A run that the command waited for did not succeed, what it compared differs, or what it checked
+has errors."""
 USAGE = 2
 """The command line cannot be understood."""
 CALL_FAILED = 3
@@ -116,30 +117,53 @@ def _asks_for_json(words: Sequence[str]) -> bool:
 _EXIT_CODES = """\b
 Exit codes:
   0    done
-  1    a run that was waited for did not succeed, or what was compared differs
+  1    a run that was waited for did not succeed, what was compared differs, or what was
+       checked has errors
   2    the command line cannot be understood
   3    the command failed: server away, not found, conflict, configuration
   130  Ctrl-C
 """
 
 _NOUNS = {
+    "api": ("flowkeep.cli.api:api", "Serve the REST API until Ctrl-C or SIGTERM, then drain."),
     "archive": ("flowkeep.cli.archive:archive", "Move ended runs to object storage and back."),
+    "audit": ("flowkeep.cli.audit:audit", "Read the audit log."),
     "db": ("flowkeep.cli.db:db", "Create and inspect the ledger's schema."),
-    "definition": ("flowkeep.cli.definition:definition", "List and show stored definitions."),
+    "definition": (
+        "flowkeep.cli.definition:definition",
+        "Check, store, compare, list and run definitions.",
+    ),
     "demo": ("flowkeep.cli.demo:demo", "Extract a sample database's metadata, from zero."),
     "dev": ("flowkeep.cli.dev:dev", "Run PostgreSQL and Temporal locally until Ctrl-C."),
-    "extract": ("flowkeep.cli.extract:extract", "Extract metadata, compare and verify it."),
+    "extract": (
+        "flowkeep.cli.extract:extract",
+        "Extract metadata and query logs, compare and verify them.",
+    ),
+    "key": ("flowkeep.cli.key:key", "Make, list and revoke API keys."),
     "ledger": ("flowkeep.cli.ledger:ledger", "Compare the ledger with Temporal."),
+    "profile": (
+        "flowkeep.cli.profile:profile",
+        "Name services, and choose the one to work against.",
+    ),
+    "question": (
+        "flowkeep.cli.question:question",
+        "List and answer the questions of runs to people.",
+    ),
     "retention": ("flowkeep.cli.retention:retention", "Keep runs for as long as policies say."),
     "run": ("flowkeep.cli.run:run", "Start, list, inspect, watch and steer runs."),
-    "secret": ("flowkeep.cli.secret:secret", "Show and rotate the keys of secrets."),
+    "schedule": (
+        "flowkeep.cli.schedule:schedule",
+        "Run definitions and workflow classes at times.",
+    ),
+    "secret": ("flowkeep.cli.secret:secret", "Store secrets; show and rotate their keys."),
     "stats": (
         "flowkeep.cli.stats:stats",
         "Show counts and durations of runs, archived and deleted ones included.",
     ),
     "state": ("flowkeep.cli.state:state", "Read and write named state."),
     "tenant": ("flowkeep.cli.tenant:tenant", "List and erase tenants."),
-    "worker": ("flowkeep.cli.worker:worker", "Run workers."),
+    "webhook": ("flowkeep.cli.webhook:webhook", "Have others told how runs end."),
+    "worker": ("flowkeep.cli.worker:worker", "Run workers, and list those that run."),
 }
 
 

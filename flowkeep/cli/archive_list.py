@@ -38,17 +38,15 @@ def list_bundles(
 
 
 async def _list(invocation: Invocation, status: str | None, limit: int, after: UUID | None) -> None:
-    from flowkeep.cli.session import open_store
+    from flowkeep.cli.service import open_service
+    from flowkeep.contracts.archive import BundleStatus
 
-    async with open_store(invocation) as store:
-        page = await store.archive.list(
-            invocation.tenant, status=status, limit=limit, last_id=after
+    async with open_service(invocation) as client:
+        page = await client.archive.list(
+            status=None if status is None else BundleStatus(status), limit=limit, cursor=after
         )
-    following = str(page.data[-1].id) if page.has_more else None
     if invocation.json:
-        print_json(
-            {"data": page.data, "limit": limit, "has_more": page.has_more, "next": following}
-        )
+        print_json(page)
         return
     print_table(
         ("bundle", "month", "shard", "status", "runs", "bytes", "created"),
@@ -65,8 +63,8 @@ async def _list(invocation: Invocation, status: str | None, limit: int, after: U
             for one in page.data
         ),
     )
-    if following:
-        click.echo(f"More: add --after {following}", err=True)
+    if page.next:
+        click.echo(f"More: add --after {page.next}", err=True)
     elif not page.data:
         click.echo("No bundles.", err=True)
 

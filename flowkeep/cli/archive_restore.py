@@ -13,7 +13,7 @@ from flowkeep.cli.output import print_json
 @click.option("--run", "runs", type=click.UUID, multiple=True, help="Only this run; repeatable.")
 @click.option(
     "--hold-days",
-    type=click.IntRange(0),
+    type=click.IntRange(0, 36_500),
     default=30,
     show_default=True,
     help="Days in which neither retention nor archive takes them again.",
@@ -33,16 +33,13 @@ def restore(
 async def _restore(
     invocation: Invocation, bundle: UUID, runs: tuple[UUID, ...], hold_days: int
 ) -> None:
-    from flowkeep.cli.session import open_store
+    from flowkeep.cli.service import open_service
+    from flowkeep.contracts.api.archive import BundleRestoration
 
-    async with open_store(invocation) as store:
-        done = await store.archive.restore(
-            invocation.tenant,
-            bundle,
-            list(runs) or None,
-            hold_days=hold_days,
-            on_progress=lambda said: click.echo(f"{said.step} {said.runs} runs", err=True),
-        )
+    wanted = BundleRestoration(run_ids=list(runs) or None, hold_days=hold_days)
+    async with open_service(invocation) as client:
+        done = await client.archive.restore(bundle, wanted)
+    click.echo(f"restored {done.restored} runs", err=True)
     if invocation.json:
         print_json(done)
         return

@@ -1,6 +1,6 @@
 """`flowkeep archive publish|verify|delete|discard|run`."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -12,8 +12,8 @@ from flowkeep.cli.invocation import Invocation, common_options, pass_invocation
 from flowkeep.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
-    from flowkeep.contracts.archive import ArchiveProgress, Bundle
-    from flowkeep.statestore import Store
+    from flowkeep.cli.service import ServiceClient
+    from flowkeep.contracts.archive import Bundle
 
 _BEFORE = click.option(
     "--before",
@@ -23,7 +23,7 @@ _BEFORE = click.option(
 )
 _APP = click.option("--app", help="Only runs of this app.")
 _DEFINITION = click.option("--definition", type=click.UUID, help="Only runs of this definition.")
-_LIMIT = click.option("--limit", type=click.IntRange(1), help="Most runs in all.")
+_LIMIT = click.option("--limit", type=click.IntRange(1, 1_000_000_000), help="Most runs in all.")
 _SIZE = click.option(
     "--bundle-runs",
     type=click.IntRange(1, 1_000_000),
@@ -31,6 +31,8 @@ _SIZE = click.option(
     show_default=True,
     help="Most runs per bundle.",
 )
+_SLICE_SECONDS = 5.0
+"""How long one call publishes: as often, it is told how far the work has come."""
 _BUNDLES = click.argument("bundles", metavar="[BUNDLE]...", type=click.UUID, nargs=-1)
 
 
@@ -51,10 +53,10 @@ def publish(invocation: Invocation, /, **options: Any) -> None:
 
 
 async def _publish(invocation: Invocation, **options: Any) -> None:
-    from flowkeep.cli.session import open_store
+    from flowkeep.cli.service import open_service
 
-    async with open_store(invocation) as store:
-        done = await _published(invocation, store, **options)
+    async with open_service(invocation) as client:
+        done = [one async for one in _published(client, **options)]
     if invocation.json:
         print_json({"bundles": done, "runs": sum(one.runs for one in done)})
         return
@@ -69,28 +71,33 @@ async def _publish(invocation: Invocation, **options: Any) -> None:
 
 
 async def _published(
-    invocation: Invocation,
-    store: "Store",
+    client: "ServiceClient",
     *,
     before: datetime,
     app: str | None,
     definition: UUID | None,
     limit: int | None,
     bundle_runs: int,
-) -> "Sequence[Bundle]":
-    return await store.archive.publish(
-        invocation.tenant,
-        before,
-        app_id=app,
-        definition_id=definition,
-        max_runs_per_bundle=bundle_runs,
-        limit=limit,
-        on_progress=_say,
-    )
+) -> "AsyncIterator[Bundle]":
+    """Publish, a few seconds at a time; yields the bundles as they come."""
+    from flowkeep.contracts.api.archive import BundlePublishing
 
-
-def _say(progress: "ArchiveProgress") -> None:
-    click.echo(f"{progress.step} {progress.runs} runs", err=True)
+    runs, more = 0, True
+    while more and (limit is None or runs < limit):
+        wanted = BundlePublishing(
+            before=before,
+            app_id=app,
+            definition_id=definition,
+            limit=None if limit is None else limit - runs,
+            bundle_runs=bundle_runs,
+            max_seconds=_SLICE_SECONDS,
+        )
+        done = await client.archive.publish(wanted)
+        more = done.more
+        for bundle in done.bundles:
+            runs += bundle.runs
+            click.echo(f"published {runs} runs", err=True)
+            yield bundle
 
 
 @click.command()
@@ -106,11 +113,11 @@ def verify(invocation: Invocation, /, bundles: tuple[UUID, ...]) -> None:
 
 
 async def _verify(invocation: Invocation, bundles: tuple[UUID, ...]) -> None:
-    from flowkeep.cli.session import open_store
+    from flowkeep.cli.service import open_service
 
-    async with open_store(invocation) as store:
-        wanted = bundles or await _standing(store, invocation.tenant, "published")
-        checks = [await store.archive.verify(invocation.tenant, one) for one in wanted]
+    async with open_service(invocation) as client:
+        wanted = bundles or await _standing(client, "published")
+        checks = [await client.archive.verify(one) for one in wanted]
     if invocation.json:
         print_json({"bundles": checks})
         return
@@ -137,16 +144,18 @@ def delete(invocation: Invocation, /, bundles: tuple[UUID, ...]) -> None:
 
 
 async def _delete(invocation: Invocation, bundles: tuple[UUID, ...]) -> None:
-    from flowkeep.cli.session import open_store
+    from flowkeep.cli.service import open_service
 
-    async with open_store(invocation) as store:
+    done = []
+    async with open_service(invocation) as client:
         wanted = bundles
         if not wanted:
-            wanted = await _standing(store, invocation.tenant, "deleting")
-            wanted += await _standing(store, invocation.tenant, "verified")
-        done = [
-            await store.archive.delete(invocation.tenant, one, on_progress=_say) for one in wanted
-        ]
+            wanted = await _standing(client, "deleting")
+            wanted += await _standing(client, "verified")
+        for one in wanted:
+            moved = await client.archive.delete(one)
+            click.echo(f"deleted {moved.archived} runs", err=True)
+            done.append(moved)
     if invocation.json:
         print_json({"bundles": done})
         return
@@ -162,14 +171,16 @@ async def _delete(invocation: Invocation, bundles: tuple[UUID, ...]) -> None:
         click.echo("Done: archived runs answer to `run list` and `run get` as before.", err=True)
 
 
-async def _standing(store: "Store", tenant: str, status: str) -> tuple[UUID, ...]:
+async def _standing(client: "ServiceClient", status: str) -> tuple[UUID, ...]:
     """Return the bundles that stand at a status, oldest first."""
+    from flowkeep.contracts.archive import BundleStatus
+
     found: list[UUID] = []
     while True:
-        page = await store.archive.list(
-            tenant, status=status, limit=100, last_id=found[-1] if found else None
+        page = await client.archive.list(
+            status=BundleStatus(status), limit=100, cursor=found[-1] if found else None
         )
-        found += [one.id for one in page]
+        found += [one.id for one in page.data]
         if not page.has_more:
             return tuple(reversed(found))
 
@@ -188,14 +199,14 @@ def run_all(invocation: Invocation, /, **options: Any) -> None:
 
 
 async def _run_all(invocation: Invocation, **options: Any) -> None:
-    from flowkeep.cli.session import open_store
+    from flowkeep.cli.service import open_service
 
     archived = kept = 0
-    async with open_store(invocation) as store:
-        done = await _published(invocation, store, **options)
+    async with open_service(invocation) as client:
+        done = [one async for one in _published(client, **options)]
         for bundle in done:
-            await store.archive.verify(invocation.tenant, bundle.id)
-            moved = await store.archive.delete(invocation.tenant, bundle.id)
+            await client.archive.verify(bundle.id)
+            moved = await client.archive.delete(bundle.id)
             archived, kept = archived + moved.archived, kept + moved.kept
             click.echo(f"archived {archived} runs", err=True)
     if invocation.json:
@@ -217,10 +228,10 @@ def discard(invocation: Invocation, /, bundle: UUID) -> None:
 
 
 async def _discard(invocation: Invocation, bundle: UUID) -> None:
-    from flowkeep.cli.session import open_store
+    from flowkeep.cli.service import open_service
 
-    async with open_store(invocation) as store:
-        await store.archive.discard(invocation.tenant, bundle)
+    async with open_service(invocation) as client:
+        await client.archive.discard(bundle)
     if invocation.json:
         print_json({"discarded": bundle})
     else:

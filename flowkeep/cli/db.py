@@ -22,7 +22,7 @@ def upgrade(invocation: Invocation) -> None:
 async def _upgrade(invocation: Invocation) -> None:
     from flowkeep.statestore import migrate
 
-    settings = invocation.settings()
+    settings = invocation.direct_settings()
     url, schema = settings.database_url(), settings.database.schema_name
     before = await migrate.current(url, schema)
     after = await migrate.upgrade(url, schema, on_progress=lambda line: click.echo(line, err=True))
@@ -40,7 +40,7 @@ def current(invocation: Invocation) -> None:
 async def _current(invocation: Invocation) -> None:
     from flowkeep.statestore import migrate
 
-    settings = invocation.settings()
+    settings = invocation.direct_settings()
     found = await migrate.current(settings.database_url(), settings.database.schema_name)
     if invocation.json:
         print_json({"current": found, "head": migrate.head()})
@@ -62,7 +62,7 @@ async def _check(invocation: Invocation) -> int:
     from flowkeep.cli.app import CALL_FAILED, OK
     from flowkeep.statestore import migrate
 
-    settings = invocation.settings()
+    settings = invocation.direct_settings()
     found = await migrate.differences(settings.database_url(), settings.database.schema_name)
     if invocation.json:
         print_json({"current": migrate.head(), "differences": found})

@@ -46,7 +46,7 @@ async def run_demo(invocation: Invocation) -> None:
     asyncio.get_running_loop().add_signal_handler(
         signal.SIGTERM, signal.raise_signal, signal.SIGINT
     )
-    settings = invocation.settings()
+    settings = invocation.direct_settings()
     folder = ENGINE_FILE.parent
 
     def say(line: str) -> None:

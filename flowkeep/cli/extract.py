@@ -13,6 +13,10 @@ _VERBS = {
         "flowkeep.cli.extract_export:export",
         "Write what an extraction exported as plain lines.",
     ),
+    "logs": (
+        "flowkeep.cli.extract_logs:logs",
+        "Extract the statements of a query log.",
+    ),
     "metadata": (
         "flowkeep.cli.extract_metadata:metadata",
         "Extract the metadata of a database.",
@@ -34,4 +38,4 @@ _VERBS = {
 
 @click.group(cls=LazyGroup, lazy=_VERBS)
 def extract() -> None:
-    """Extract metadata, compare and verify it."""
+    """Extract metadata and query logs, compare and verify them."""

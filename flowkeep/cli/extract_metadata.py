@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from flowkeep.cli.extract_options import choose, source_options
+from flowkeep.cli.extract_options import choose, run_options, source_options
 from flowkeep.cli.invocation import Invocation, common_options, pass_invocation
 
 
@@ -17,27 +17,7 @@ from flowkeep.cli.invocation import Invocation, common_options, pass_invocation
     metavar="SHARE",
     help="Largest share of a scope that may be reported as removed; 0.25, and 1 for no limit.",
 )
-@click.option(
-    "--workflow-id",
-    help="Idempotency key: the same one goes on with a run that is still open.",
-)
-@click.option("--app", help="App the run belongs to.")
-@click.option("--label", multiple=True, metavar="KEY=VALUE", help="A label. Repeatable.")
-@click.option(
-    "--task-queue",
-    help="Leave the work to the workers of this queue. Else this command does it itself.",
-)
-@click.option(
-    "--local",
-    is_flag=True,
-    help="Run PostgreSQL and Temporal in ./.flowkeep for this command, unless they are configured.",
-)
-@click.option(
-    "--watch/--no-watch",
-    default=True,
-    help="Show the progress. With --task-queue, --no-watch does not wait for the end.",
-)
-@click.option("--strict", is_flag=True, help="Exit with 1 when there are warnings.")
+@run_options
 @common_options
 @pass_invocation
 def metadata(invocation: Invocation, /, **options: Any) -> None:

@@ -48,6 +48,31 @@ _OPTIONS = (
     ),
 )
 
+_RUN_OPTIONS = (
+    click.option(
+        "--workflow-id",
+        help="Idempotency key: the same one goes on with a run that is still open.",
+    ),
+    click.option("--app", help="App the run belongs to."),
+    click.option("--label", multiple=True, metavar="KEY=VALUE", help="A label. Repeatable."),
+    click.option(
+        "--task-queue",
+        help="Leave the work to the workers of this queue. Else this command does it itself.",
+    ),
+    click.option(
+        "--local",
+        is_flag=True,
+        help="Run PostgreSQL and Temporal in ./.flowkeep for this command, unless they are"
+        " configured.",
+    ),
+    click.option(
+        "--watch/--no-watch",
+        default=True,
+        help="Show the progress. With --task-queue, --no-watch does not wait for the end.",
+    ),
+    click.option("--strict", is_flag=True, help="Exit with 1 when there are warnings."),
+)
+
 
 @dataclass(frozen=True)
 class Chosen:
@@ -72,6 +97,13 @@ class Chosen:
 def source_options(command: Command) -> Command:
     """Add the options that name a source and say which part of it is meant."""
     for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def run_options(command: Command) -> Command:
+    """Add the options that say how a run is started and followed."""
+    for option in reversed(_RUN_OPTIONS):
         command = option(command)
     return command
 
@@ -108,13 +140,24 @@ def choose(invocation: Invocation, options: dict[str, Any]) -> Chosen:
     # What a file says stands where the command line says nothing.
     metadata = {**filters, **{name: one for name, one in given.items() if one is not None}}
     warnings = ExtractionOptions.read(metadata).warnings
-    credentials = _credentials(invocation, options["source"], ask=options["ask_password"])
+    credentials = source_credentials(invocation, options["source"], ask=options["ask_password"])
     SourceCredentials.read(credentials)
     return Chosen(credentials, metadata, warnings)
 
 
-def _credentials(invocation: Invocation, url: str | None, *, ask: bool) -> dict[str, Any]:
-    source = invocation.settings().source
+def source_credentials(invocation: Invocation, url: str | None, *, ask: bool) -> dict[str, Any]:
+    """Return the credentials of the source that an option, or the settings, name.
+
+    Args:
+        invocation: Settings.
+        url: The option.
+        ask: Whether to ask for the password.
+
+    Raises:
+        click.UsageError: If there is nobody to ask.
+        ConfigurationError: If there is no source.
+    """
+    source = invocation.direct_settings().source
     if url is None and source.url is not None:
         url = source.url.get_secret_value()
     if not url:

@@ -79,7 +79,7 @@ async def find_manifest(invocation: Invocation, name: str) -> Place:
         NotFound: If the ledger knows no such run, or the run has no manifest.
         ConfigurationError: If the ledger is needed and none is configured.
     """
-    storage_url = invocation.settings().storage.url
+    storage_url = invocation.direct_settings().storage.url
     if "://" in name:
         return _place_of_url(name, storage_url)
     if _is_path(name):

@@ -43,7 +43,7 @@ async def _check(invocation: Invocation, chosen: Chosen) -> "PreflightResult":
     from flowkeep.extraction.handler import SQLHandler
     from flowkeep.storage import Storage
 
-    settings = invocation.settings()
+    settings = invocation.direct_settings()
     handler = SQLHandler(
         Storage(settings.storage.url),
         max_connections=settings.worker.max_connections_per_source,

@@ -4,7 +4,7 @@ import asyncio
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import click
 
@@ -13,6 +13,7 @@ from flowkeep.cli.extract_place import Place
 from flowkeep.cli.output import plain, print_fields, print_table, show, show_bytes, show_seconds
 from flowkeep.contracts import Run
 from flowkeep.contracts.extraction import ExtractionResult
+from flowkeep.contracts.query_extraction import QueryExtractionResult
 from flowkeep.errors import NotFound
 from flowkeep.storage import Storage
 
@@ -32,10 +33,14 @@ class Report:
     """
 
     run: Run
-    result: ExtractionResult | None = None
+    result: ExtractionResult | QueryExtractionResult | None = None
     place: Place | None = None
     manifest: dict[str, Any] | None = None
     missing: bool = False
+
+    result_model: ClassVar[type[ExtractionResult | QueryExtractionResult]] = ExtractionResult
+    verbs: ClassVar[tuple[str, ...]] = ("diff", "verify")
+    """Commands of `flowkeep extract` to try next."""
 
     @classmethod
     async def read(cls, run: Run, storage_url: str) -> Self:
@@ -47,7 +52,7 @@ class Report:
         """
         if run.status.value != "succeeded" or not isinstance(run.outputs, dict):
             return cls(run)
-        result = ExtractionResult.model_validate(run.outputs)
+        result = cls.result_model.model_validate(run.outputs)
         if result.key is None:
             return cls(run, result)
         place = Place(await asyncio.to_thread(Storage, storage_url), result.key)
@@ -85,13 +90,7 @@ class Report:
             return
         if self.manifest is not None:
             click.echo()
-            print_table(
-                _HEADINGS,
-                (_readable(row) for row in by_kind(self.manifest)),
-            )
-            absent = self.manifest.get("not_applicable")
-            if absent:
-                click.echo(f"\nnot known to this source: {', '.join(absent)}")
+            self.show_counts(self.manifest)
         click.echo(f"\nmanifest: {self.place.shown}")
         for line in self.warnings:
             click.echo(f"Warning: {show(line)}", err=True)
@@ -105,8 +104,19 @@ class Report:
         program = program_name()
         name = str(run.id) if by_run else shlex.quote(_short(self.place.folder))
         click.echo("\nnext:")
-        click.echo(f"  {program} extract diff {name}")
-        click.echo(f"  {program} extract verify {name}")
+        for verb in self.verbs:
+            click.echo(f"  {program} extract {verb} {name}")
+
+    def show_counts(self, manifest: dict[str, Any]) -> None:
+        """Print what the manifest counts.
+
+        Args:
+            manifest: The manifest.
+        """
+        print_table(_HEADINGS, (_readable(row) for row in by_kind(manifest)))
+        absent = manifest.get("not_applicable")
+        if absent:
+            click.echo(f"\nnot known to this source: {', '.join(absent)}")
 
 
 _HEADINGS = ("kind", "scopes", "rows", *CHANGES, "size")

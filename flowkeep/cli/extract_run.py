@@ -1,4 +1,4 @@
-"""The body of `flowkeep extract metadata`: engine, worker, run, report."""
+"""The body of `flowkeep extract metadata` and `logs`: engine, worker, run, report."""
 
 import asyncio
 import signal
@@ -23,12 +23,12 @@ from flowkeep.contracts import Run
 from flowkeep.errors import ConfigurationError
 from flowkeep.settings import ENGINE_FILE, Settings
 from flowkeep.worker import Worker
+from flowkeep.workflows.base import WorkflowInterface
 from flowkeep.workflows.metadata_extraction.sql import BaseSQLMetadataExtractionWorkflow
 
 _CANCEL_SECONDS = 10.0
 _LOG = ENGINE_FILE.parent / "logs" / "extract.log"
 _QUEUE_PREFIX = "flowkeep-extract-"
-_WORKFLOW = BaseSQLMetadataExtractionWorkflow
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class Extraction:
         local: Whether servers that are not configured are started for this command.
         watch: Whether to show the progress.
         strict: Whether warnings make the command exit with 1.
+        workflow_class: What is run.
+        report_class: What is shown of it.
     """
 
     invocation: Invocation
@@ -56,6 +58,8 @@ class Extraction:
     local: bool = False
     watch: bool = True
     strict: bool = False
+    workflow_class: type[WorkflowInterface] = BaseSQLMetadataExtractionWorkflow
+    report_class: type[Report] = Report
 
     async def run(self) -> None:
         """Extract, and print what came of it.
@@ -76,7 +80,9 @@ class Extraction:
                 report = await self._work(client)
             elif self.watch:
                 handle = await self._start(client, self.task_queue)
-                report = await Report.read(await self._follow(handle), settings.storage.url)
+                report = await self.report_class.read(
+                    await self._follow(handle), settings.storage.url
+                )
             else:
                 self._print_started(await self._start(client, self.task_queue))
                 return
@@ -85,7 +91,7 @@ class Extraction:
     @asynccontextmanager
     async def _settings(self) -> AsyncIterator[Settings]:
         """Provide the settings of the configured servers, or of those that are started now."""
-        settings = self.invocation.settings()
+        settings = self.invocation.direct_settings()
         if not self.local:
             if settings.database.url is None:
                 raise ConfigurationError(
@@ -109,17 +115,17 @@ class Extraction:
         async with Worker(
             client,
             task_queue=queue,
-            workflow_classes=[_WORKFLOW],
-            workflow_activities=activities_of([_WORKFLOW]),
+            workflow_classes=[self.workflow_class],
+            workflow_activities=activities_of([self.workflow_class]),
         ):
             handle = await self._start(client, queue)
             run = await self._follow_own(handle, queue)
-        return await Report.read(run, client.settings.storage.url)
+        return await self.report_class.read(run, client.settings.storage.url)
 
     async def _start(self, client: WorkflowClient, queue: str) -> RunHandle:
         return await client.start_workflow(
             self.arguments,
-            workflow_class=_WORKFLOW,
+            workflow_class=self.workflow_class,
             task_queue=queue,
             workflow_id=self.workflow_id,
             tenant_id=self.invocation.tenant,

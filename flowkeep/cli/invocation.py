@@ -22,12 +22,14 @@ class Invocation:
         tenant: Owner boundary of everything the command touches.
         debug: Whether an unexpected error shows its traceback.
         flags: Settings given as options, as `Settings.load` takes them.
+        named: Which of the attributes above were given as options.
     """
 
     output: str = "table"
     tenant: str = "default"
     debug: bool = False
     flags: dict[str, Any] = field(default_factory=dict)
+    named: set[str] = field(default_factory=set)
 
     @property
     def json(self) -> bool:
@@ -44,6 +46,33 @@ class Invocation:
 
         return Settings.load(**self.flags)
 
+    def direct_settings(self) -> "Settings":
+        """Return the settings of a command that works on ledger and Temporal themselves.
+
+        FLOWKEEP_SERVER, and a profile of the environment or in use, do not concern it.
+
+        Raises:
+            InvalidInput: If an option names a server.
+            ConfigurationError: If a value does not fit.
+        """
+        self.refuse_server()
+        return self.settings()
+
+    def refuse_server(self) -> None:
+        """Refuse an option that names a server: nothing of the command could be done there.
+
+        Raises:
+            InvalidInput: If there is one.
+        """
+        for name in ("server", "profile"):
+            if f"client__{name}" in self.flags:
+                from flowkeep.errors import InvalidInput
+
+                raise InvalidInput(
+                    f"--{name}: this command works on ledger and Temporal themselves",
+                    hint=f"leave --{name} out, where both can be reached",
+                )
+
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run the asynchronous body of a command; Ctrl-C cancels it and lets it clean up."""
         import asyncio
@@ -57,7 +86,9 @@ pass_invocation = click.make_pass_decorator(Invocation, ensure=True)
 def _store(attribute: str) -> Callable[[click.Context, click.Parameter, Any], None]:
     def callback(ctx: click.Context, _parameter: click.Parameter, value: Any) -> None:
         if value is not None:
-            setattr(ctx.ensure_object(Invocation), attribute, value)
+            invocation = ctx.ensure_object(Invocation)
+            setattr(invocation, attribute, value)
+            invocation.named.add(attribute)
 
     return callback
 
@@ -84,7 +115,19 @@ _COMMON = (
         "--tenant",
         callback=_store("tenant"),
         expose_value=False,
-        help="Tenant to act for; `default` when left out.",
+        help="Tenant to act for; when left out, `default`, or the one of the key.",
+    ),
+    click.option(
+        "--server",
+        callback=_store_setting("client__server"),
+        expose_value=False,
+        help="URL of a service to work against. Else FLOWKEEP_SERVER, else ledger and Temporal.",
+    ),
+    click.option(
+        "--profile",
+        callback=_store_setting("client__profile"),
+        expose_value=False,
+        help="Service and key by the name of a profile. Else FLOWKEEP_PROFILE.",
     ),
     click.option(
         "--database-url",

@@ -31,7 +31,7 @@ def reconcile(invocation: Invocation, once: bool) -> None:
 
     from flowkeep.keeper import keep
 
-    uvloop.run(keep(invocation.settings()))
+    uvloop.run(keep(invocation.direct_settings()))
 
 
 async def _once(invocation: Invocation) -> None:

@@ -1,6 +1,6 @@
 """`flowkeep retention`: how long runs are kept, and their removal."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -10,16 +10,15 @@ from flowkeep.cli.arguments import Moment
 from flowkeep.cli.invocation import Invocation, common_options, pass_invocation
 from flowkeep.cli.lazy import LazyGroup
 from flowkeep.cli.output import print_fields, print_json, print_table
-from flowkeep.cli.retention_report import counted, print_report, progress
 
 if TYPE_CHECKING:
+    from flowkeep.contracts.api.retention import RunHold
     from flowkeep.contracts.retention import RetentionPolicy
 
 _APP = click.option("--app", help="The policy of this app, instead of the tenant's.")
 _DEFINITION = click.option(
     "--definition", type=click.UUID, help="The policy of this definition, instead of the tenant's."
 )
-_FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @click.group(
@@ -44,12 +43,17 @@ def list_policies(invocation: Invocation) -> None:
 
 
 async def _list(invocation: Invocation) -> None:
-    from flowkeep.cli.session import open_store
+    from flowkeep.cli.service import open_service
 
-    async with open_store(invocation) as store:
-        policies = await store.retention.list_policies(invocation.tenant)
+    policies: list[RetentionPolicy] = []
+    async with open_service(invocation) as client:
+        page = await client.retention.list(limit=100)
+        policies += page.data
+        while page.next is not None:
+            page = await client.retention.list(limit=100, cursor=UUID(page.next))
+            policies += page.data
     if invocation.json:
-        print_json(list(policies))
+        print_json(policies)
         return
     if not policies:
         click.echo("There is no policy: runs are kept for ever.")
@@ -97,17 +101,12 @@ async def _set(
     archive_first: bool,
     legal_hold: bool,
 ) -> None:
-    from flowkeep.cli.session import open_store
+    from flowkeep.cli.service import open_service
+    from flowkeep.contracts.api.retention import PolicyContent
 
-    async with open_store(invocation) as store:
-        policy = await store.retention.set_policy(
-            invocation.tenant,
-            app_id=app,
-            definition_id=definition,
-            days=days,
-            archive_first=archive_first,
-            legal_hold=legal_hold,
-        )
+    content = PolicyContent(days=days, archive_first=archive_first, legal_hold=legal_hold)
+    async with open_service(invocation) as client:
+        policy = await client.retention.set(content, app_id=app, definition_id=definition)
     if invocation.json:
         print_json(policy)
         return
@@ -127,12 +126,15 @@ def remove(invocation: Invocation, app: str | None, definition: UUID | None) -> 
 
 
 async def _remove(invocation: Invocation, app: str | None, definition: UUID | None) -> None:
-    from flowkeep.cli.session import open_store
+    from flowkeep.cli.service import open_service
+    from flowkeep.errors import NotFound
 
-    async with open_store(invocation) as store:
-        removed = await store.retention.delete_policy(
-            invocation.tenant, app_id=app, definition_id=definition
-        )
+    removed = True
+    async with open_service(invocation) as client:
+        try:
+            await client.retention.remove(app_id=app, definition_id=definition)
+        except NotFound:
+            removed = False
     if invocation.json:
         print_json({"removed": removed})
     else:
@@ -144,19 +146,9 @@ async def _remove(invocation: Invocation, app: str | None, definition: UUID | No
 @pass_invocation
 def plan(invocation: Invocation) -> None:
     """Count what the policies would remove now; changes nothing."""
-    invocation.run(_plan(invocation))
+    from flowkeep.cli.retention_work import plan_all
 
-
-async def _plan(invocation: Invocation) -> None:
-    from flowkeep.cli.session import open_store
-
-    async with open_store(invocation) as store:
-        report = await store.retention.plan(
-            invocation.tenant, on_progress=progress("counted", quiet=invocation.json)
-        )
-    print_report(report, as_json=invocation.json)
-    if not invocation.json and counted(report):
-        click.echo("Remove them: flowkeep retention apply", err=True)
+    invocation.run(plan_all(invocation))
 
 
 @retention.command()
@@ -180,28 +172,9 @@ def apply(
     max_seconds: float | None,
 ) -> None:
     """Remove what the policies say; can be stopped and repeated at any time."""
-    invocation.run(_apply(invocation, batch_size, max_runs_per_second, max_seconds))
+    from flowkeep.cli.retention_work import apply_all
 
-
-async def _apply(
-    invocation: Invocation,
-    batch_size: int,
-    max_runs_per_second: float | None,
-    max_seconds: float | None,
-) -> None:
-    from flowkeep.cli.session import open_store
-
-    async with open_store(invocation) as store:
-        report = await store.retention.apply(
-            invocation.tenant,
-            batch_size=batch_size,
-            max_runs_per_second=max_runs_per_second,
-            max_seconds=max_seconds,
-            on_progress=progress("removed", quiet=invocation.json),
-        )
-    print_report(report, as_json=invocation.json)
-    if not invocation.json and not report.done:
-        click.echo("There is more to remove. Go on: flowkeep retention apply", err=True)
+    invocation.run(apply_all(invocation, batch_size, max_runs_per_second, max_seconds))
 
 
 @retention.command()
@@ -211,7 +184,7 @@ async def _apply(
 @pass_invocation
 def hold(invocation: Invocation, run: str, until: datetime | None) -> None:
     """Hold RUN (a run id or workflow id) against every removal."""
-    invocation.run(_hold(invocation, run, until or _FOR_EVER))
+    invocation.run(_hold(invocation, run, until))
 
 
 @retention.command()
@@ -220,21 +193,32 @@ def hold(invocation: Invocation, run: str, until: datetime | None) -> None:
 @pass_invocation
 def release(invocation: Invocation, run: str) -> None:
     """Release the hold of RUN (a run id or workflow id)."""
-    invocation.run(_hold(invocation, run, None))
+    invocation.run(_release(invocation, run))
 
 
 async def _hold(invocation: Invocation, name: str, until: datetime | None) -> None:
-    from flowkeep.cli.session import find_run, open_store
+    from flowkeep.cli.service import open_service
 
-    async with open_store(invocation) as store:
-        found = await find_run(store, invocation.tenant, name)
-        stored = await store.runs.set_hold(invocation.tenant, found.id, until)
+    async with open_service(invocation) as client:
+        held = await client.retention.hold((await client.runs.find(name)).id, until)
+    _print_hold(invocation, held)
+    if not invocation.json:
+        click.echo(f"Let it go again: flowkeep retention release {held.run_id}", err=True)
+
+
+async def _release(invocation: Invocation, name: str) -> None:
+    from flowkeep.cli.service import open_service
+
+    async with open_service(invocation) as client:
+        released = await client.retention.release((await client.runs.find(name)).id)
+    _print_hold(invocation, released)
+
+
+def _print_hold(invocation: Invocation, hold: "RunHold") -> None:
     if invocation.json:
-        print_json({"run_id": stored.id, "hold_until": stored.hold_until})
-        return
-    print_fields({"run id": str(stored.id), "held until": stored.hold_until or "not held"})
-    if until is not None:
-        click.echo(f"Let it go again: flowkeep retention release {stored.id}", err=True)
+        print_json({"run_id": hold.run_id, "hold_until": hold.hold_until})
+    else:
+        print_fields({"run id": str(hold.run_id), "held until": hold.hold_until or "not held"})
 
 
 def _keep(policy: "RetentionPolicy") -> str:

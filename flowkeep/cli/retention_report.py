@@ -59,3 +59,25 @@ def print_report(report: "RetentionReport", *, as_json: bool) -> None:
             for step in report.steps
         ],
     )
+
+
+def together(before: "RetentionReport", after: "RetentionReport") -> "RetentionReport":
+    """Return what two slices of the same work did."""
+    steps = {step.policy.id: step for step in before.steps}
+    for step in after.steps:
+        known = steps.get(step.policy.id)
+        if known is not None:
+            sums = {
+                "removed": known.removed + step.removed,
+                "archived": known.archived + step.archived,
+            }
+            steps[step.policy.id] = step.model_copy(update=sums)
+        else:
+            steps[step.policy.id] = step
+    return after.model_copy(
+        update={
+            "steps": tuple(steps.values()),
+            "payloads": before.payloads + after.payloads,
+            "tombstones": before.tombstones + after.tombstones,
+        }
+    )

@@ -32,16 +32,13 @@ def delete(
 async def _delete(
     invocation: Invocation, runs: tuple[UUID, ...], force: bool, dry_run: bool
 ) -> None:
-    from flowkeep.cli.session import open_client, open_store
+    from flowkeep.cli.requests import made
+    from flowkeep.cli.service import open_service
+    from flowkeep.contracts.api.runs import RunDeletion
 
-    if force and not dry_run:
-        async with open_client(invocation) as client:
-            deleted = await client.delete_runs(invocation.tenant, runs, force=True)
-    else:  # nothing to end in Temporal
-        async with open_store(invocation) as store:
-            deleted = await store.runs.delete_runs_by_ids(
-                invocation.tenant, runs, force=force, dry_run=dry_run
-            )
+    deletion = made(RunDeletion, run_ids=list(runs), force=force, dry_run=dry_run)
+    async with open_service(invocation) as client:
+        deleted = (await client.runs.delete_many(deletion)).deleted
     if invocation.json:
         print_json({"deleted": deleted, "dry_run": dry_run})
     else:

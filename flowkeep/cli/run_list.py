@@ -1,6 +1,5 @@
 """`flowkeep run list`."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -12,8 +11,8 @@ from flowkeep.cli.invocation import Invocation, common_options, pass_invocation
 from flowkeep.cli.output import print_json, print_table, show_seconds
 
 if TYPE_CHECKING:
-    from flowkeep.contracts import Page, RunSummary, Stuck
-    from flowkeep.statestore import Store
+    from flowkeep.contracts import RunSummary, Stuck
+    from flowkeep.contracts.api.listing import Listing
 
 _STATUSES = (
     "pending",
@@ -26,6 +25,7 @@ _STATUSES = (
     "unknown",
 )
 _ALONE = ("parent", "workflow_id", "paused", "stuck")
+_FIELDS = {"app": "app_id", "definition": "definition_id", "parent": "parent_run_id"}
 _HEADINGS = (
     "run id",
     "workflow id",
@@ -73,59 +73,27 @@ async def _list(invocation: Invocation, limit: int, after: UUID | None, **filter
         raise click.UsageError(
             f"{' and '.join(_option(name) for name in given)} exclude each other"
         )
-    labels = split_pairs(filters["label"], "--label")
+    split_pairs(filters["label"], "--label")
 
-    from flowkeep.cli.session import open_store
+    from flowkeep.cli.requests import made
+    from flowkeep.cli.service import open_service
+    from flowkeep.contracts.api.run_query import RunQuery
 
-    async with open_store(invocation) as store:
-        runs, tenant = store.runs, invocation.tenant
-        if alone["parent"] is not None:
-            page = await runs.find_by_parent(tenant, alone["parent"], limit, after)
-        elif alone["workflow_id"] is not None:
-            page = await runs.find_by_workflow_id(
-                tenant, alone["workflow_id"], limit=limit, last_id=after
-            )
-        elif alone["paused"]:
-            page = await runs.find_paused(tenant, limit, after)
-        elif alone["stuck"]:
-            page = await runs.find_stuck(tenant, limit, after)
-        else:
-            page = await _filtered(store, tenant, limit, after, {**filters, "label": labels})
-    _show(invocation, page)
-
-
-async def _filtered(
-    store: "Store", tenant: str, limit: int, after: UUID | None, filters: Mapping[str, Any]
-) -> "Page[RunSummary]":
-    from flowkeep.contracts import RunKind
-
-    return await store.runs.get_paginated_runs(
-        tenant,
-        app_id=filters["app"],
-        triggered_from=list(filters["triggered_from"]) or None,
-        limit=limit,
-        last_id=after,
-        status=filters["status"],
-        definition_id=filters["definition"],
-        owner=filters["owner"],
-        workflow_type=filters["workflow_type"],
-        labels=filters["label"],
-        since=filters["since"],
-        until=filters["until"],
-        kinds=tuple(RunKind) if filters["chunks"] else (RunKind.RUN,),
-    )
+    renamed = {_FIELDS.get(name, name): value for name, value in {**alone, **filters}.items()}
+    several = {name: list(renamed.pop(name)) for name in ("label", "triggered_from")}
+    cursor = None if after is None else str(after)
+    query = made(RunQuery, limit=limit, cursor=cursor, **several, **renamed)
+    async with open_service(invocation) as client:
+        _show(invocation, await client.runs.list(query))
 
 
 def _option(name: str) -> str:
     return "--type" if name == "workflow_type" else f"--{name.replace('_', '-')}"
 
 
-def _show(invocation: Invocation, page: "Page[RunSummary]") -> None:
-    following = str(page.data[-1].id) if page.has_more else None
+def _show(invocation: Invocation, page: "Listing[RunSummary]") -> None:
     if invocation.json:
-        print_json(
-            {"data": page.data, "limit": page.limit, "has_more": page.has_more, "next": following}
-        )
+        print_json(page)
         return
     print_table(
         _HEADINGS,
@@ -145,8 +113,8 @@ def _show(invocation: Invocation, page: "Page[RunSummary]") -> None:
             for run in page.data
         ),
     )
-    if following:
-        click.echo(f"More: add --after {following}", err=True)
+    if page.next:
+        click.echo(f"More: add --after {page.next}", err=True)
     elif not page.data:
         click.echo("No runs.", err=True)
 

@@ -37,10 +37,10 @@ def get(invocation: Invocation, run: str) -> None:
 
 
 async def _get(invocation: Invocation, name: str) -> None:
-    from flowkeep.cli.session import find_run, open_store
+    from flowkeep.cli.service import open_service
 
-    async with open_store(invocation) as store:
-        found = await find_run(store, invocation.tenant, name)
+    async with open_service(invocation) as client:
+        found = await client.runs.find(name)
     if invocation.json:
         print_json(found)
     else:
@@ -50,48 +50,44 @@ async def _get(invocation: Invocation, name: str) -> None:
 @click.command()
 @click.argument("run")
 @click.option("--attempts", is_flag=True, help="Every attempt, not only the newest of each task.")
+@click.option("--no-steps", is_flag=True, help="Leave out the steps of activities.")
 @click.option(
     "--limit", type=click.IntRange(1, 100), default=100, show_default=True, help="Rows per page."
 )
 @click.option("--after", help="Cursor that the page before ended with.")
 @common_options
 @pass_invocation
-def tasks(invocation: Invocation, run: str, attempts: bool, limit: int, after: str | None) -> None:
+def tasks(
+    invocation: Invocation,
+    run: str,
+    attempts: bool,
+    no_steps: bool,
+    limit: int,
+    after: str | None,
+) -> None:
     """Show the tasks of a run.
 
     RUN is a run id, or a workflow id for its newest run.
     """
-    invocation.run(_tasks(invocation, run, attempts, limit, after))
+    if attempts and no_steps:
+        raise click.UsageError("--no-steps and --attempts exclude each other")
+    invocation.run(_tasks(invocation, run, attempts, not no_steps, limit, after))
 
 
 async def _tasks(
-    invocation: Invocation, name: str, attempts: bool, limit: int, after: str | None
+    invocation: Invocation, name: str, attempts: bool, steps: bool, limit: int, after: str | None
 ) -> None:
-    from flowkeep.cli.session import find_run, open_store
+    from flowkeep.cli.service import open_service
 
-    async with open_store(invocation) as store:
-        found = await find_run(store, invocation.tenant, name)
+    async with open_service(invocation) as client:
+        run_id = (await client.runs.find(name)).id
         if attempts:
-            page = await store.tasks.list_attempts(
-                invocation.tenant, found.id, limit=limit, cursor=after
-            )
+            page = await client.runs.attempts(run_id, limit=limit, cursor=after)
         else:
-            page = await store.tasks.list_tasks(
-                invocation.tenant, found.id, limit=limit, cursor=after
-            )
-    following = None
-    if page.has_more:
-        last = page.data[-1]
-        following = last.attempt_key if attempts else last.key
+            page = await client.runs.tasks(run_id, steps=steps, limit=limit, cursor=after)
     if invocation.json:
-        print_json(
-            {
-                "data": [_as_object(task) for task in page.data],
-                "limit": limit,
-                "has_more": page.has_more,
-                "next": following,
-            }
-        )
+        tasks = [_as_object(task) for task in page.data]
+        print_json({**plain(page), "data": tasks})
         return
     rows = [
         (
@@ -107,8 +103,8 @@ async def _tasks(
         for task in page.data
     ]
     print_table(_ATTEMPT_HEADINGS if attempts else _TASK_HEADINGS, rows)
-    if following:
-        click.echo(f"More: add --after '{following}'", err=True)
+    if page.next:
+        click.echo(f"More: add --after '{page.next}'", err=True)
     elif not rows:
         click.echo("No tasks.", err=True)
 
@@ -136,20 +132,21 @@ def events(invocation: Invocation, run: str, limit: int, before: int | None) -> 
 
 
 async def _events(invocation: Invocation, name: str, limit: int, before: int | None) -> None:
-    from flowkeep.cli.session import find_run, open_store
+    from flowkeep.cli.service import open_service
 
-    async with open_store(invocation) as store:
-        found = await find_run(store, invocation.tenant, name)
-        listed = await store.runs.list_events(invocation.tenant, found.id, limit, before)
-    following = listed[-1].seq if len(listed) == limit else None
+    cursor = None if before is None else str(max(before, 0))
+    async with open_service(invocation) as client:
+        run_id = (await client.runs.find(name)).id
+        page = await client.runs.events(run_id, limit=limit, cursor=cursor)
+    following = None if page.next is None else int(page.next)
     if invocation.json:
-        print_json({"data": listed, "limit": limit, "next": following})
+        print_json({"data": page.data, "limit": limit, "next": following})
         return
     print_table(
         ("number", "at", "event", "revision", "actor", "details"),
         (
             (event.seq, event.at, event.kind, event.revision, event.actor, event.payload)
-            for event in listed
+            for event in page.data
         ),
     )
     if following is not None:

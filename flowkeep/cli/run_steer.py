@@ -1,7 +1,8 @@
 """`flowkeep run pause|resume|cancel`: ask something of an open run."""
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from uuid import UUID
 
 import click
 
@@ -11,7 +12,8 @@ from flowkeep.cli.output import print_json
 from flowkeep.cli.run_view import print_run
 
 if TYPE_CHECKING:
-    from flowkeep.clients.workflow import RunHandle
+    from flowkeep.cli.service import ServiceClient
+    from flowkeep.contracts import Run
 
 
 @click.command()
@@ -24,7 +26,7 @@ def pause(invocation: Invocation, run: str, reason: str | None) -> None:
 
     RUN is a run id, or a workflow id for its newest run.
     """
-    invocation.run(_ask(invocation, run, lambda handle: handle.pause(reason)))
+    invocation.run(_ask(invocation, run, lambda client, run_id: client.runs.pause(run_id, reason)))
 
 
 @click.command()
@@ -38,7 +40,9 @@ def resume(invocation: Invocation, run: str, patch: tuple[str, ...]) -> None:
     RUN is a run id, or a workflow id for its newest run.
     """
     changes = merge_arguments(patch, None, option="--patch") or None
-    invocation.run(_ask(invocation, run, lambda handle: handle.resume(changes)))
+    invocation.run(
+        _ask(invocation, run, lambda client, run_id: client.runs.resume(run_id, changes))
+    )
 
 
 @click.command()
@@ -51,19 +55,19 @@ def cancel(invocation: Invocation, run: str, reason: str | None) -> None:
 
     RUN is a run id, or a workflow id for its newest run.
     """
-    invocation.run(_ask(invocation, run, lambda handle: handle.cancel(reason)))
+    invocation.run(_ask(invocation, run, lambda client, run_id: client.runs.cancel(run_id, reason)))
 
 
 async def _ask(
-    invocation: Invocation, name: str, ask: Callable[["RunHandle"], Awaitable[Any]]
+    invocation: Invocation,
+    name: str,
+    ask: "Callable[[ServiceClient, UUID], Awaitable[Run]]",
 ) -> None:
-    from flowkeep.cli.session import find_run, open_client
+    from flowkeep.cli.service import open_service
 
-    async with open_client(invocation) as client:
-        found = await find_run(client.store, invocation.tenant, name)
-        handle = await client.get_handle(invocation.tenant, str(found.id))
-        await ask(handle)
-        run = await client.store.runs.get(invocation.tenant, found.id)
+    async with open_service(invocation) as client:
+        found = await client.runs.find(name)
+        run = await ask(client, found.id)
     if invocation.json:
         print_json(run)
     else:

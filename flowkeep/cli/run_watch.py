@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
@@ -11,10 +11,23 @@ from flowkeep.cli.invocation import Invocation, common_options, pass_invocation
 from flowkeep.cli.run_view import leave_with, print_run
 
 if TYPE_CHECKING:
-    from flowkeep.clients.workflow import RunHandle
+    from collections.abc import AsyncIterator
+    from uuid import UUID
+
     from flowkeep.contracts import Run
+    from flowkeep.contracts.progress import RunProgress
 
 INTERVAL_SECONDS = 0.5
+
+
+class Followed(Protocol):
+    """A run that can be followed."""
+
+    run_id: "UUID"
+
+    def watch(self, interval_seconds: float) -> "AsyncIterator[RunProgress]":
+        """Yield snapshots until the run has ended."""
+        ...
 
 
 @click.command()
@@ -37,12 +50,13 @@ def watch(invocation: Invocation, run: str, interval: float) -> None:
 
 
 async def _watch(invocation: Invocation, name: str, interval: float) -> None:
-    from flowkeep.cli.session import find_run, open_client
+    from flowkeep.cli.run_started import ServiceRun
+    from flowkeep.cli.service import open_service
 
-    async with open_client(invocation) as client:
-        found = await find_run(client.store, invocation.tenant, name)
-        handle = await client.get_handle(invocation.tenant, str(found.id))
-        run = await follow(invocation, handle, interval_seconds=interval)
+    async with open_service(invocation) as client:
+        found = await client.runs.find(name)
+        followed = ServiceRun(client, run_id=found.id)
+        run = await follow(invocation, followed, interval_seconds=interval)
     if not invocation.json:
         print_run(run)
     leave_with(run)
@@ -50,7 +64,7 @@ async def _watch(invocation: Invocation, name: str, interval: float) -> None:
 
 async def follow(
     invocation: Invocation,
-    handle: "RunHandle",
+    handle: Followed,
     *,
     show: bool = True,
     goes_on: bool = True,

@@ -1,4 +1,8 @@
-"""`flowkeep secret`: the keys that encrypt secrets; values are never shown."""
+"""`flowkeep secret`: secrets by name, and the keys that encrypt them; values are never shown."""
+
+import json
+import sys
+from typing import Any
 
 import click
 
@@ -8,7 +12,7 @@ from flowkeep.cli.output import print_json, print_table
 
 @click.group()
 def secret() -> None:
-    """Show and rotate the keys of secrets."""
+    """Store secrets; show and rotate their keys."""
 
 
 @secret.command()
@@ -31,6 +35,88 @@ async def _keys(invocation: Invocation) -> None:
         ("key id", "secrets", "configured", "newest"),
         ((key.key_id, key.secrets, key.configured, key.newest) for key in found),
     )
+
+
+@secret.command("list")
+@click.option(
+    "--limit", type=click.IntRange(1, 100), default=20, show_default=True, help="Names per page."
+)
+@click.option("--after", help="Name that the page before ended with.")
+@common_options
+@pass_invocation
+def list_secrets(invocation: Invocation, limit: int, after: str | None) -> None:
+    """List the secrets that have names; never their values."""
+    invocation.run(_list(invocation, limit, after))
+
+
+async def _list(invocation: Invocation, limit: int, after: str | None) -> None:
+    from flowkeep.cli.service import open_service
+
+    async with open_service(invocation) as client:
+        page = await client.secrets.list(limit=limit, cursor=after)
+    if invocation.json:
+        print_json(page)
+        return
+    print_table(
+        ("name", "created", "updated"),
+        ((one.name, one.created_at, one.updated_at) for one in page.data),
+    )
+    if page.next:
+        click.echo(f"More: add --after {page.next}", err=True)
+
+
+@secret.command(name="set")
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="The value is a JSON object.")
+@common_options
+@pass_invocation
+def set_(invocation: Invocation, name: str, as_json: bool) -> None:
+    """Store a secret under a name, in the place of the one before.
+
+    The value is asked for, or read from standard input; it is never an argument, which others could
+    see. Definitions call for it by secret('NAME').
+    """
+    value: Any = _asked()
+    if as_json:
+        try:
+            value = json.loads(value)
+        except ValueError:
+            raise click.UsageError("the value is no JSON") from None
+    invocation.run(_set(invocation, name, value))
+
+
+def _asked() -> str:
+    if sys.stdin.isatty():
+        asked: str = click.prompt("Value", hide_input=True, confirmation_prompt=True)
+        return asked
+    return sys.stdin.read().removesuffix("\n")
+
+
+async def _set(invocation: Invocation, name: str, value: Any) -> None:
+    from flowkeep.cli.service import open_service
+
+    if not value:
+        raise click.UsageError("the value is empty")
+    async with open_service(invocation) as client:
+        await client.secrets.set(name, value)
+    click.echo(f"The secret {name!r} of tenant {invocation.tenant!r} is stored.", err=True)
+
+
+@secret.command()
+@click.argument("name")
+@common_options
+@pass_invocation
+def delete(invocation: Invocation, name: str) -> None:
+    """Remove a secret by its name, or by its id."""
+    invocation.run(_delete(invocation, name))
+
+
+async def _delete(invocation: Invocation, name: str) -> None:
+    from flowkeep.cli.service import open_service
+
+    async with open_service(invocation) as client:
+        await client.secrets.delete(name)
+    click.echo(f"The secret {name!r} of tenant {invocation.tenant!r} is gone.", err=True)
 
 
 @secret.command()

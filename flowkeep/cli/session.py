@@ -22,7 +22,7 @@ async def open_store(invocation: Invocation) -> AsyncIterator[Store]:
         ConfigurationError: If no ledger is configured, or it is at another migration.
         LedgerUnavailable: If it cannot be reached.
     """
-    store = await connect(settings=invocation.settings())
+    store = await connect(settings=invocation.direct_settings())
     try:
         yield store
     finally:
@@ -40,7 +40,7 @@ async def open_client(invocation: Invocation) -> AsyncIterator["WorkflowClient"]
     """
     from flowkeep.clients.workflow import WorkflowClient
 
-    client = await WorkflowClient.connect(invocation.settings())
+    client = await WorkflowClient.connect(invocation.direct_settings())
     try:
         yield client
     finally:

@@ -36,11 +36,11 @@ def get(invocation: Invocation, key: str, kind: str) -> None:
 
 
 async def _get(invocation: Invocation, key: str, kind: str) -> None:
-    from flowkeep.cli.session import open_store
+    from flowkeep.cli.service import open_service
     from flowkeep.contracts import StateType
 
-    async with open_store(invocation) as store:
-        entry = await store.state.get_state(invocation.tenant, key, StateType(kind))
+    async with open_service(invocation) as client:
+        entry = await client.state.get(key, StateType(kind))
     _print(invocation, entry)
 
 
@@ -81,13 +81,12 @@ async def _set(
 ) -> None:
     document = read_object(value, "VALUE")
 
-    from flowkeep.cli.session import open_store
+    from flowkeep.cli.service import open_service
     from flowkeep.contracts import StateType
 
-    async with open_store(invocation) as store:
-        save = store.state.save_state_object if merge else store.state.save_state
-        entry = await save(
-            invocation.tenant, key, document, StateType(kind), expected_revision=expect_revision
+    async with open_service(invocation) as client:
+        entry = await client.state.put(
+            key, document, StateType(kind), merge=merge, expected_revision=expect_revision
         )
     _print(invocation, entry)
 

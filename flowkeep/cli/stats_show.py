@@ -2,19 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import click
 
 from flowkeep.cli.app import CALL_FAILED, OK
 from flowkeep.cli.invocation import Invocation
 from flowkeep.cli.output import print_fields, print_json, print_table, show_seconds
+from flowkeep.cli.service import open_service
 from flowkeep.cli.session import open_store
 from flowkeep.contracts.statistics import Counts, Durations, Figures
 from flowkeep.contracts.status import RunStatus
 from flowkeep.errors import InvalidInput
-from flowkeep.statestore import Store
-from flowkeep.statestore.repositories import windows
 
 _STATUSES = tuple(status.value for status in RunStatus)
 _PERCENTILES = ("mean", "p50", "p90", "p95", "p99")
@@ -22,27 +21,24 @@ _PERCENTILES = ("mean", "p50", "p90", "p95", "p99")
 
 async def show_summary(invocation: Invocation, window: str, app: str | None) -> None:
     """Print counts by status and durations of a window."""
-    tenant = invocation.tenant
-    async with open_store(invocation) as store:
-        counts = await store.runs.count_by_status(tenant, window, app_id=app)
-        since = datetime.now(UTC) - windows.window(window)
-        figures = await store.statistics.durations(tenant, since, app_id=app)
+    async with open_service(invocation) as client:
+        found = await client.statistics.summary(window, app_id=app)
     if invocation.json:
-        by_status = {status.value: number for status, number in counts.items()}
-        body = {"window": window, "by_status": by_status, "durations": figures.data}
-        print_json({**body, "as_of": figures.as_of})
+        by_status = {status.value: number for status, number in found.by_status.items()}
+        body = {"window": window, "by_status": by_status, "durations": found.durations}
+        print_json({**body, "as_of": found.as_of})
         return
     print_table(
         ("status", "runs"),
         [
-            *((status.value, number) for status, number in counts.items() if number),
-            ("all", sum(counts.values())),
+            *((status.value, number) for status, number in found.by_status.items() if number),
+            ("all", sum(found.by_status.values())),
         ],
     )
-    if figures.data.count:
+    if found.durations.count:
         click.echo()
-        _print_durations(figures.data)
-    _tell(figures)
+        _print_durations(found.durations)
+    _tell(found.as_of)
 
 
 async def show_days(
@@ -58,9 +54,10 @@ async def show_days(
 ) -> None:
     """Print runs by day."""
     filters = _filters(all_tenants, app=app, definition=definition, type=workflow_type)
-    async with open_store(invocation) as store:
-        source, who = _source(store, invocation, all_tenants)
-        figures = await source.per_day(*who, time_zone, since, until, **filters)
+    async with open_service(invocation) as client:
+        figures = await client.statistics.per_day(
+            time_zone, since, until, all_tenants=all_tenants, **filters
+        )
     _print_counts(invocation, figures, ("day",), {"time_zone": time_zone})
 
 
@@ -76,14 +73,15 @@ async def show_durations(
 ) -> None:
     """Print how long runs took."""
     filters = _filters(all_tenants, app=app, definition=definition, type=workflow_type)
-    async with open_store(invocation) as store:
-        source, who = _source(store, invocation, all_tenants)
-        figures = await source.durations(*who, since, until, **filters)
+    async with open_service(invocation) as client:
+        figures = await client.statistics.durations(
+            since, until, all_tenants=all_tenants, **filters
+        )
     if invocation.json:
         print_json({"data": figures.data, "as_of": figures.as_of})
         return
     _print_durations(figures.data)
-    _tell(figures)
+    _tell(figures.as_of)
 
 
 async def show_top(
@@ -97,18 +95,20 @@ async def show_top(
     until: datetime | None,
 ) -> None:
     """Print what has most runs."""
-    name = by.replace("-", "_")
+    name: Literal["definition", "workflow_type"]
+    name = "definition" if by == "definition" else "workflow_type"
     filters = _filters(all_tenants, app=app)
-    async with open_store(invocation) as store:
-        source, who = _source(store, invocation, all_tenants)
-        figures = await source.most_executed(*who, limit, since, until, by=name, **filters)
+    async with open_service(invocation) as client:
+        figures = await client.statistics.most_executed(
+            limit, since, until, by=name, all_tenants=all_tenants, **filters
+        )
     _print_counts(invocation, figures, ("definition_id" if name == "definition" else name,))
 
 
 async def show_usage(
     invocation: Invocation,
     *,
-    by: str,
+    by: Literal["module", "step"],
     limit: int,
     all_tenants: bool,
     app: str | None,
@@ -117,9 +117,10 @@ async def show_usage(
 ) -> None:
     """Print what definitions use."""
     filters = _filters(all_tenants, app=app)
-    async with open_store(invocation) as store:
-        source, who = _source(store, invocation, all_tenants)
-        figures = await source.usage(*who, limit, since, until, by=by, **filters)
+    async with open_service(invocation) as client:
+        figures = await client.statistics.usage(
+            limit, since, until, by=by, all_tenants=all_tenants, **filters
+        )
     names = ("module", "definitions") if by == "module" else ("module", "step", "definitions")
     _print_counts(invocation, figures, names)
 
@@ -132,15 +133,13 @@ async def show_tenants(
     until: datetime | None,
 ) -> None:
     """Print a page of tenants."""
-    async with open_store(invocation) as store:
-        figures = await store.system.per_tenant(since, until, limit=limit, after=after)
-    page = figures.data
-    following = page.data[-1].tenant_id if page.has_more else None
-    rows = Figures(page.data, figures.as_of)
-    paging = {"limit": limit, "has_more": page.has_more, "next": following}
+    async with open_service(invocation) as client:
+        page = await client.statistics.tenants(since, until, limit=limit, cursor=after)
+    rows = Figures(page.data, page.as_of)
+    paging = {"limit": limit, "has_more": page.has_more, "next": page.next}
     _print_counts(invocation, rows, ("tenant_id",), paging)
-    if following and not invocation.json:
-        click.echo(f"More: add --after {following}", err=True)
+    if page.next and not invocation.json:
+        click.echo(f"More: add --after {page.next}", err=True)
 
 
 async def run_rebuild(invocation: Invocation) -> int:
@@ -152,11 +151,6 @@ async def run_rebuild(invocation: Invocation) -> int:
     else:
         click.echo("All runs are counted." if done else "Another process counts just now.")
     return OK if done else CALL_FAILED
-
-
-def _source(store: Store, invocation: Invocation, all_tenants: bool) -> tuple[Any, tuple[str, ...]]:
-    """Return what is asked, and its first arguments: the tenant, unless all are meant."""
-    return (store.system, ()) if all_tenants else (store.statistics, (invocation.tenant,))
 
 
 def _filters(all_tenants: bool, *, app: str | None, **further: Any) -> dict[str, Any]:
@@ -180,7 +174,7 @@ def _filters(all_tenants: bool, *, app: str | None, **further: Any) -> dict[str,
 
 def _print_counts(
     invocation: Invocation,
-    figures: Figures[Sequence[Any]],
+    figures: Figures[Any],
     names: tuple[str, ...],
     further: Mapping[str, Any] | None = None,
 ) -> None:
@@ -203,7 +197,7 @@ def _print_counts(
     )
     if not rows:
         click.echo("No runs.", err=True)
-    _tell(figures)
+    _tell(figures.as_of)
 
 
 def _print_durations(found: Durations) -> None:
@@ -211,10 +205,10 @@ def _print_durations(found: Durations) -> None:
     print_fields({"ended": found.count, **values})
 
 
-def _tell(figures: Figures[Any]) -> None:
+def _tell(as_of: datetime | None) -> None:
     """Say up to when the figures are complete."""
-    if figures.as_of is None:
+    if as_of is None:
         click.echo("Runs are still being counted for the first time: ask again.", err=True)
     else:
-        moment = figures.as_of.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+        moment = as_of.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
         click.echo(f"Changes since {moment} UTC may be missing.", err=True)

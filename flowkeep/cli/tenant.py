@@ -9,7 +9,7 @@ from flowkeep.cli.invocation import Invocation, common_options, pass_invocation
 from flowkeep.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
-    from flowkeep.contracts.erasure import Erased
+    from flowkeep.contracts.api.tenants import ErasedTenant
 
 
 @click.group()
@@ -30,17 +30,16 @@ def list_tenants(invocation: Invocation, limit: int, after: str | None) -> None:
 
 
 async def _list(invocation: Invocation, limit: int, after: str | None) -> None:
-    from flowkeep.cli.session import open_store
+    from flowkeep.cli.service import open_service
 
-    async with open_store(invocation) as store:
-        page = await store.system.list_tenants(limit=limit, after=after)
-    following = page.data[-1] if page.has_more else None
+    async with open_service(invocation) as client:
+        page = await client.tenants.list(limit=limit, cursor=after)
     if invocation.json:
-        print_json({"data": page.data, "has_more": page.has_more, "next": following})
+        print_json({"data": page.data, "has_more": page.has_more, "next": page.next})
         return
     print_table(("tenant",), ((name,) for name in page.data))
-    if following:
-        click.echo(f"More: add --after {following}", err=True)
+    if page.next:
+        click.echo(f"More: add --after {page.next}", err=True)
 
 
 @tenant.command()
@@ -78,28 +77,31 @@ async def _erase(
     despite_hold: bool,
     keep_files: bool,
 ) -> None:
-    from flowkeep.cli.session import open_client, open_store
+    from flowkeep.cli.service import open_service
+    from flowkeep.contracts.api.tenants import TenantErasure
 
-    if force and not dry_run:
-        async with open_client(invocation) as client:
-            erased = await client.erase_tenant(
-                name, force=True, despite_hold=despite_hold, keep_files=keep_files
-            )
-    else:  # nothing to end in Temporal
-        async with open_store(invocation) as store:
-            erased = await store.system.erase_tenant(
-                name, dry_run=dry_run, force=force, despite_hold=despite_hold, keep_files=keep_files
-            )
-    _print(invocation, erased, dry_run)
+    erasure = TenantErasure(
+        confirm=None if dry_run else name,
+        dry_run=dry_run,
+        force=force,
+        despite_hold=despite_hold,
+        keep_files=keep_files,
+    )
+    async with open_service(invocation) as client:
+        erased = await client.tenants.erase(name, erasure)
+        while not erased.done:
+            click.echo(f"{sum(erased.rows.values()):,} rows erased so far", err=True)
+            erased = erased.with_more(await client.tenants.erase(name, erasure))
+    _print(invocation, erased)
 
 
-def _print(invocation: Invocation, erased: "Erased", dry_run: bool) -> None:
+def _print(invocation: Invocation, erased: "ErasedTenant") -> None:
     if invocation.json:
-        print_json({**erased.model_dump(), "dry_run": dry_run})
+        print_json(erased.model_dump(exclude={"done"}))
         return
     stored = {"objects of the archive": erased.objects, "files": erased.files}
     parts = [*erased.rows.items(), *((name, count) for name, count in stored.items() if count)]
     if parts:
-        print_table(("what", "would go" if dry_run else "erased"), parts)
+        print_table(("what", "would go" if erased.dry_run else "erased"), parts)
     else:
         click.echo(f"There is nothing of tenant {erased.tenant_id!r}.")

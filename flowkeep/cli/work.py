@@ -5,52 +5,80 @@ import logging
 import multiprocessing
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from flowkeep import telemetry
 from flowkeep.activities.base import ActivitiesInterface
 from flowkeep.cli.load import Loaded, WorkflowClass, load_targets
+from flowkeep.cli.load_actions import load_actions
 from flowkeep.clients.workflow import WorkflowClient
 from flowkeep.errors import ConfigurationError, FlowkeepError
 from flowkeep.settings import Settings
 from flowkeep.supervisor import Companion, share_pools, supervise
 from flowkeep.worker import Worker
 
-_BUILT = ("workflow_classes", "workflow_activities")
+_BUILT = ("workflow_classes", "workflow_activities", "actions")
 _CHILD_FAILED = 3
 
 
-def serve_workers(settings: Settings, targets: list[str], task_queue: str | None) -> None:
+@dataclass(frozen=True)
+class Served:
+    """What the command line wants served; it travels to spawned processes.
+
+    Attributes:
+        targets: What `load_targets` takes.
+        actions: What `load_actions` takes; null for a worker that runs no definitions.
+        tenant: Whose definitions are told of the actions.
+        task_queue: The queue that was named on the command line, null when none was.
+    """
+
+    targets: list[str]
+    actions: list[str] | None = None
+    tenant: str = "default"
+    task_queue: str | None = None
+
+    def load(self) -> tuple[Loaded, list[Any] | None]:
+        """Import the targets, and the actions.
+
+        Raises:
+            ConfigurationError: If one of them cannot be served; names it.
+        """
+        actions = None if self.actions is None else load_actions(self.actions)
+        return load_targets(self.targets), actions
+
+
+def serve_workers(settings: Settings, served: Served) -> None:
     """Serve until SIGTERM or Ctrl-C, in as many processes as the settings say.
 
     Args:
         settings: Also number of processes and look of the logs.
-        targets: What `load_targets` takes.
-        task_queue: The queue that was named on the command line, null when none was.
+        served: What is served.
 
     Raises:
         ConfigurationError: If a target cannot be served; before any process is started.
     """
     telemetry.configure(settings.telemetry, process=_process_name())
-    load_targets(targets)
+    served.load()
     processes = settings.worker.processes
     shared = share_pools(settings, processes) if processes > 1 else settings
     beside = None
     if settings.reconciler.enabled:
         beside = Companion(reconcile, (settings, processes), name="flowkeep-reconciler")
-    supervise(work, args=(shared, targets, task_queue), processes=processes, beside=beside)
+    supervise(work, args=(shared, served), processes=processes, beside=beside)
 
 
-async def work(settings: Settings, targets: list[str], task_queue: str | None) -> None:
+async def work(settings: Settings, served: Served) -> None:
     """Run one worker process until it is told to stop; importable, for spawned processes."""
     spawned = multiprocessing.parent_process() is not None
     if spawned:
         telemetry.configure(settings.telemetry, process=_process_name())
     telemetry.start_core(settings.telemetry.metrics_address, port_offset=_process_number())
+    telemetry.start_tracing(settings.telemetry)
     try:
-        loaded = load_targets(targets)  # first: what prepares the process comes before its threads
+        loaded = served.load()  # first: what prepares the process comes before its threads
         async with await WorkflowClient.connect(settings) as client:
-            worker = await build_worker(client, loaded, task_queue)
+            worker = await build_worker(client, served, *loaded)
             await worker.start()
     except FlowkeepError as error:
         if not spawned:
@@ -79,13 +107,16 @@ def _process_number() -> int:
     return int(number) if number.isdecimal() else 0
 
 
-async def build_worker(client: WorkflowClient, loaded: Loaded, task_queue: str | None) -> Worker:
+async def build_worker(
+    client: WorkflowClient, served: Served, loaded: Loaded, actions: list[Any] | None
+) -> Worker:
     """Return the worker that serves what was loaded.
 
     Args:
         client: Connected.
+        served: Where, and for whom.
         loaded: Classes and functions.
-        task_queue: The queue that was named on the command line.
+        actions: What tasks of definitions can call; null for a worker without definitions.
 
     Raises:
         ConfigurationError: If a function returns neither a Worker nor a dict, or a Worker beside
@@ -97,10 +128,11 @@ async def build_worker(client: WorkflowClient, loaded: Loaded, task_queue: str |
     for name, factory in loaded.factories:
         made = await _call(factory, client)
         if isinstance(made, Worker):
-            if len(loaded.factories) > 1 or classes or task_queue is not None:
+            alone = actions is None and len(loaded.factories) == 1 and not classes
+            if not alone or served.task_queue is not None:
                 raise ConfigurationError(
                     f"{name} returns a whole Worker, so nothing can be added to it",
-                    hint="name it alone, without --task-queue, or let it return a dict",
+                    hint="name it alone and without other options, or let it return a dict",
                 )
             return made
         if not isinstance(made, dict):
@@ -110,11 +142,20 @@ async def build_worker(client: WorkflowClient, loaded: Loaded, task_queue: str |
             )
         classes.extend(one for one in made.get("workflow_classes", ()) if one not in classes)
         activities.extend(made.get("workflow_activities", ()))
+        if made.get("actions") is not None:
+            actions = [*(actions or ()), *made["actions"]]
         options.update({key: value for key, value in made.items() if key not in _BUILT})
-    if task_queue is not None:
-        options["task_queue"] = task_queue
-    served = [*activities, *activities_of(loaded.workflow_classes)]
-    return Worker(client, workflow_classes=classes, workflow_activities=served, **options)
+    if served.task_queue is not None:
+        options["task_queue"] = served.task_queue
+    if actions is not None:
+        options.setdefault("action_tenants", [served.tenant])
+    return Worker(
+        client,
+        workflow_classes=classes,
+        workflow_activities=[*activities, *activities_of(loaded.workflow_classes)],
+        actions=actions,
+        **options,
+    )
 
 
 def activities_of(classes: list[WorkflowClass]) -> list[Any]:

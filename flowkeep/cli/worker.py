@@ -5,15 +5,26 @@ from typing import Any
 import click
 
 from flowkeep.cli.invocation import Invocation, common_options, pass_invocation
+from flowkeep.cli.worker_list import list_workers
 
 
 @click.group()
 def worker() -> None:
-    """Run workers."""
+    """Run workers, and list those that run."""
+
+
+worker.add_command(list_workers)
 
 
 @worker.command()
-@click.argument("targets", nargs=-1, required=True, metavar="MODULE[:OBJECT]...")
+@click.argument("targets", nargs=-1, metavar="[MODULE[:OBJECT]]...")
+@click.option(
+    "--actions",
+    multiple=True,
+    metavar="MODULE[:NAME]",
+    help="Run definitions, whose tasks can call these functions marked with @action. Repeatable.",
+)
+@click.option("--definitions", is_flag=True, help="Run definitions, with built-in actions alone.")
 @click.option("--task-queue", help="Task queue to serve. Else FLOWKEEP_TASK_QUEUE.")
 @click.option(
     "--processes", type=click.IntRange(1), help="Worker processes. Else FLOWKEEP_WORKER_PROCESSES."
@@ -26,6 +37,8 @@ def worker() -> None:
 def start(
     invocation: Invocation,
     targets: tuple[str, ...],
+    actions: tuple[str, ...],
+    definitions: bool,
     task_queue: str | None,
     processes: int | None,
     no_reconciler: bool,
@@ -39,9 +52,15 @@ def start(
     Worker or a dict of its keywords; without OBJECT every workflow class that the module defines
     is served.
 
+    With --actions or --definitions runs of stored definitions are served too. NAME is a marked
+    function or a list of them; without NAME every one that the module defines. The definitions of
+    --tenant are told of them.
+
     Beside the workers a process of its own starts requests that nobody starts and compares the
     ledger with Temporal.
     """
+    if not (targets or actions or definitions):
+        raise click.UsageError("name a MODULE, --actions or --definitions")
     flags: dict[str, Any] = {
         **invocation.flags,
         "worker__task_queue": task_queue,
@@ -52,6 +71,12 @@ def start(
     }
     invocation.flags = {name: value for name, value in flags.items() if value is not None}
 
-    from flowkeep.cli.work import serve_workers
+    from flowkeep.cli.work import Served, serve_workers
 
-    serve_workers(invocation.settings(), list(targets), task_queue)
+    served = Served(
+        targets=list(targets),
+        actions=list(actions) if actions or definitions else None,
+        tenant=invocation.tenant,
+        task_queue=task_queue,
+    )
+    serve_workers(invocation.direct_settings(), served)

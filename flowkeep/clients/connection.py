@@ -10,6 +10,7 @@ from temporalio.service import GrpcCompression
 from flowkeep.errors import ConfigurationError, TemporalUnavailable
 from flowkeep.recording.plugin import Plugin
 from flowkeep.settings import TemporalSettings
+from flowkeep.telemetry.traces import interceptors
 
 DEFAULT_ADDRESS = "localhost:7233"
 
@@ -39,7 +40,13 @@ async def connect_temporal(settings: TemporalSettings, plugin: Plugin) -> Client
     compression = GrpcCompression.NONE if _is_loopback(address) else GrpcCompression.GZIP
     try:
         async with asyncio.timeout(settings.connect_timeout_seconds):
-            return await Client.connect(**config, plugins=[plugin], grpc_compression=compression)
+            return await Client.connect(
+                **config,
+                # Around the plugin's: what it does belongs to the trace too.
+                interceptors=interceptors(),
+                plugins=[plugin],
+                grpc_compression=compression,
+            )
     except (TimeoutError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else "no answer in time"
         raise TemporalUnavailable(f"Temporal at {address} cannot be reached: {reason}") from error

@@ -65,6 +65,7 @@ class Deleter:
             )
             for status in _OPEN:
                 await self._terminate_all(tenant_id, status)
+        await self._delete_schedules(tenant_id, force=force, despite_hold=despite_hold)
         return await erase(
             tenant_id,
             force=force,
@@ -72,6 +73,14 @@ class Deleter:
             keep_files=keep_files,
             on_progress=on_progress,
         )
+
+    async def _delete_schedules(self, tenant_id: str, *, force: bool, despite_hold: bool) -> None:
+        """Let nothing of the tenant fire any more; only if it may be erased at all."""
+        if (await self._store.schedules.list(tenant_id, limit=1)).data:
+            await self._store.system.erase_tenant(
+                tenant_id, force=force, despite_hold=despite_hold, dry_run=True, keep_files=True
+            )
+            await self._client.schedules.delete_all(tenant_id)
 
     async def _terminate_all(self, tenant_id: str, status: RunStatus) -> None:
         after: UUID | None = None

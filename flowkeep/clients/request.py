@@ -24,6 +24,8 @@ class StartRequest:
 
     Attributes:
         arguments: Arguments of the run; None to use those stored under `workflow_id`.
+        definition_id: The definition that it runs.
+        definition_revision: The version that it pins; None for the newest.
     """
 
     run_id: UUID
@@ -40,6 +42,8 @@ class StartRequest:
     goal: str | None = None
     retry_of: UUID | None = None
     on_conflict: OnConflict = "existing"
+    definition_id: UUID | None = None
+    definition_revision: int | None = None
 
     @classmethod
     def of(cls, run: PendingRun | Run) -> "StartRequest":
@@ -103,6 +107,8 @@ class StartRequest:
             created_by=self.owner,
             goal=self.goal,
             retry_of=self.retry_of,
+            definition_id=self.definition_id,
+            definition_revision=self.definition_revision,
             inputs=arguments,
             arguments=arguments,
         )
@@ -123,6 +129,7 @@ def build_request(
     labels: dict[str, str] | None = None,
     goal: str | None = None,
     retry_of: UUID | None = None,
+    run_id: UUID | None = None,
     **options: Any,
 ) -> StartRequest:
     """Check the arguments of a start; they are those of `WorkflowClient.start_workflow`.
@@ -140,7 +147,7 @@ def build_request(
         )
     if arguments is not None:
         _validate(workflow_class, arguments)
-    run_id = uuids.uuid7()
+    run_id = run_id or uuids.uuid7()
     return StartRequest(
         run_id=run_id,
         tenant_id=tenant_id,

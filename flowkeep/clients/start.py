@@ -23,13 +23,17 @@ from flowkeep.statestore.repositories.request_answers import (
     require_stored,
     taken_by_other_tenant,
 )
+from flowkeep.statestore.repositories.requests import Written
 from flowkeep.statestore.secrets import extract_secrets
+from flowkeep.telemetry.logs import get_logger
 
 if TYPE_CHECKING:
     from flowkeep.clients.workflow import WorkflowClient
 
+_log = get_logger(__name__)
+
 _ROUNDS = 5
-_REPLACE_SECONDS = 60.0
+_REPLACE_SECONDS = 30.0
 
 
 class Starter:
@@ -62,41 +66,51 @@ class Starter:
             await self._store.requests.answer(stored)
         for _ in range(_ROUNDS):
             try:
-                used_before = await self._record(request)
+                written = await self._record(request)
             except OpenRunExists as error:
                 handle = await self._answer_open(request, error.run_id)
+                spent = False
             else:
-                handle = await self._launch(request, used_before)
+                handle = await self._go_on(request, written)
+                spent = True
             if handle is not None:
+                _log.info(
+                    "run started" if handle.created else "run is open already",
+                    run_id=str(handle.run_id),
+                    workflow_id=handle.workflow_id,
+                    tenant_id=request.tenant_id,
+                )
                 return handle
-            request = replace(request, run_id=uuids.uuid7())
+            if spent:
+                request = replace(request, run_id=uuids.uuid7())
         raise Conflict(
             f"workflow_id {request.workflow_id!r} keeps being taken by other runs",
             hint="start again, or use another workflow_id",
         )
 
-    async def _launch(self, request: StartRequest, used_before: bool) -> RunHandle | None:
-        launched = await self._launcher.launch(request, used_before=used_before)
-        if launched is None:
-            return None
+    async def _go_on(self, request: StartRequest, written: Written) -> RunHandle | None:
+        """Start what is recorded, unless the same start was made before and got that far."""
+        if not written.created:
+            known = await self._store.runs.get(request.tenant_id, request.run_id)
+            if known.status is not RunStatus.PENDING:
+                return self._started(request, known.temporal_run_id)
+        launched = await self._launcher.launch(request, used_before=written.used_before)
+        return None if launched is None else self._started(request, launched.temporal_run_id)
+
+    def _started(self, request: StartRequest, temporal_run_id: str | None) -> RunHandle:
         return self._handle(
-            request.tenant_id,
-            request.run_id,
-            request.workflow_id,
-            launched.temporal_run_id,
-            created=True,
+            request.tenant_id, request.run_id, request.workflow_id, temporal_run_id, created=True
         )
 
-    async def _record(self, request: StartRequest) -> bool:
-        """Write secrets, arguments, run and event; tells whether the workflow_id was used before.
+    async def _record(self, request: StartRequest) -> Written:
+        """Write secrets, arguments, run and event.
 
         Raises:
             OpenRunExists: If another run is open under it.
         """
         clean, found = extract_secrets(request.arguments)
         new = request.new_run(self._temporal.namespace, clean)
-        written = await self._store.requests.record(request.tenant_id, new, secrets=found)
-        return written.used_before
+        return await self._store.requests.record(request.tenant_id, new, secrets=found)
 
     async def _answer_open(self, request: StartRequest, run_id: UUID) -> RunHandle | None:
         """Deal with an open run of this workflow_id; None means: try again."""
@@ -133,6 +147,7 @@ class Starter:
             request.tenant_id, run.id, run.workflow_id, temporal_run_id, created=False
         )
         if request.on_conflict == "existing":
+            _require_same_definition(request, run)
             given = request.plain_arguments()
             same = require_same(
                 request.tenant_id, run.workflow_id, run.id, given, self._store.keyring
@@ -187,4 +202,17 @@ class Starter:
             workflow_id=workflow_id,
             temporal_run_id=temporal_run_id,
             created=created,
+        )
+
+
+def _require_same_definition(request: StartRequest, run: Run) -> None:
+    """Raise Conflict unless an open run is of the definition and version that are asked for."""
+    same = request.definition_id == run.definition_id
+    if request.definition_revision is not None:
+        same = same and request.definition_revision == run.definition_revision
+    if not same:
+        raise Conflict(
+            f"run {run.id} is open under workflow_id {run.workflow_id!r} with another definition"
+            " or version",
+            hint="use another workflow_id, or on_conflict='replace'",
         )

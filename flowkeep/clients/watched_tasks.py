@@ -22,7 +22,7 @@ class WatchedTasks:
         self._tasks: Sequence[Task] = ()
 
     async def of(self, run: Run) -> Sequence[Task]:
-        """Return the newest attempt of each task of a run.
+        """Return the newest attempt of each task of a run, without the steps of activities.
 
         Args:
             run: As it was read a moment ago, so that what is written in between shows next time.
@@ -38,7 +38,7 @@ class WatchedTasks:
         cursor: str | None = None
         while True:
             page = await self._store.tasks.list_tasks(
-                run.tenant_id, run.id, limit=_PAGE, cursor=cursor
+                run.tenant_id, run.id, limit=_PAGE, cursor=cursor, steps=False
             )
             tasks.extend(page.data)
             if not page.has_more:

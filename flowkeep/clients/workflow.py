@@ -1,20 +1,22 @@
 """The client: starts runs, finds them again, and talks to them."""
 
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 from temporalio.client import Client
 
 from flowkeep.clients.connection import connect_temporal
+from flowkeep.clients.definitions import DefinitionRuns
 from flowkeep.clients.deletion import Deleter
 from flowkeep.clients.executions import Executions
 from flowkeep.clients.handle import RunHandle
 from flowkeep.clients.launch import Launcher
 from flowkeep.clients.lookup import find_run
 from flowkeep.clients.notes import StartNotes
+from flowkeep.clients.questions import Questions
 from flowkeep.clients.request import OnConflict, build_request
+from flowkeep.clients.schedules import Schedules
 from flowkeep.clients.start import Starter
 from flowkeep.clients.transactional import TransactionalStarter
 from flowkeep.contracts.erasure import Erased
@@ -42,6 +44,9 @@ class WorkflowClient:
         notes: Says behind, in the ledger, which runs Temporal accepted.
         executions: Asks Temporal about executions.
         launcher: Starts recorded runs.
+        definitions: Starts and repeats runs of definitions.
+        questions: Those of runs to people.
+        schedules: What Temporal starts at times.
     """
 
     def __init__(self, temporal: Client, plugin: Plugin) -> None:
@@ -53,7 +58,10 @@ class WorkflowClient:
         self.executions = Executions(temporal)
         self.launcher = Launcher(self)
         self._opened: Store | None = None
-        self._starter = Starter(self)
+        self.starter = Starter(self)
+        self.definitions = DefinitionRuns(self)
+        self.questions = Questions(self)
+        self.schedules = Schedules(self)
         self._transactional = TransactionalStarter(self)
         self._deleter = Deleter(self)
 
@@ -66,8 +74,7 @@ class WorkflowClient:
             store: A ledger that is open already; it stays open when the client closes.
 
         Raises:
-            LedgerUnavailable: If PostgreSQL cannot be reached.
-            TemporalUnavailable: If Temporal cannot be reached.
+            LedgerUnavailable, TemporalUnavailable: If one of the servers cannot be reached.
             ConfigurationError: If settings, login or the ledger's migration are wrong.
         """
         settings = settings or Settings.load()
@@ -94,12 +101,7 @@ class WorkflowClient:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     async def start_workflow(
@@ -117,6 +119,7 @@ class WorkflowClient:
         labels: dict[str, str] | None = None,
         goal: str | None = None,
         retry_of: UUID | None = None,
+        run_id: UUID | None = None,
         **options: Any,
     ) -> RunHandle:
         """Start a run: arguments go to the state store, Temporal gets only the workflow_id.
@@ -139,6 +142,7 @@ class WorkflowClient:
             labels: For filters of lists.
             goal: What the run is meant to achieve, in words.
             retry_of: The run that this one repeats.
+            run_id: Its id, a UUIDv7; repeating a start with the same one starts nothing new.
             **options: Temporal's options: `execution_timeout`, `run_timeout`, `task_timeout`,
                 `start_delay`, `retry_policy`, `priority`, `cron_schedule`, `search_attributes`.
 
@@ -166,9 +170,10 @@ class WorkflowClient:
             labels=labels,
             goal=goal,
             retry_of=retry_of,
+            run_id=run_id,
             **options,
         )
-        return await self._starter.start(request)
+        return await self.starter.start(request)
 
     async def start_in(
         self,
@@ -192,8 +197,7 @@ class WorkflowClient:
                 possible, as it waits for Temporal.
 
         Returns:
-            A handle without `temporal_run_id`; its `result()` waits for the start. Use it after
-            the commit.
+            A handle without `temporal_run_id`, to be used after the commit.
 
         Raises:
             InvalidInput: If arguments, options or the connection do not fit.
@@ -211,8 +215,7 @@ class WorkflowClient:
     ) -> RunHandle:
         """Request a run in the transaction of a sync connection; see `start_in`.
 
-        It may be called from any thread. What the handle offers is to be awaited in the client's
-        event loop.
+        Any thread may call it; what the handle offers is awaited in the client's event loop.
         """
         request = build_request(self.settings, workflow_args, workflow_class, **start)
         return self._transactional.start_sync(connection, request)

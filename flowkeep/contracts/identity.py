@@ -14,8 +14,17 @@ HEADER = "flowkeep"
 MAP_CHUNK_TYPE = "flowkeep.MapChunk"
 """Workflow type of the child that executes one chunk of a `map`."""
 
+DEFINITION_TYPE = "flowkeep.Definition"
+"""Workflow type of the runs of definitions."""
+
 RECORD_PAUSE = "flowkeep.record_pause"
-"""Flowkeep's own local activity; never counted and never recorded as a task."""
+"""Flowkeep's own local activity: a run paused or resumed."""
+
+RECORD_TASKS = "flowkeep.record_tasks"
+"""Flowkeep's own local activity: tasks that no activity carries out."""
+
+RECORD_ACTIVITIES = frozenset({RECORD_PAUSE, RECORD_TASKS})
+"""What workflow code tells the recorder by; never counted and never recorded as tasks."""
 
 VERSION = 1
 """Version of the header. It fixes which commands the workflow interceptor issues, so that older
@@ -46,6 +55,7 @@ class Identity:
             them succeeded.
         triggered_from: What started a run that no client recorded beforehand: `schedule`; null
             where a client or a parent did, or nobody knows.
+        schedule_id: The schedule of ours that it is a firing of.
         v: Version of the header.
     """
 
@@ -59,6 +69,7 @@ class Identity:
     origin_type: str | None = None
     count: int = 0
     triggered_from: str | None = None
+    schedule_id: str | None = None
     v: int = VERSION
 
     def to_header(self) -> dict[str, Any]:
@@ -84,7 +95,12 @@ class Identity:
             self.triggered_from,
         )
         return (
-            all(map(_is_run_id, (self.run_id, self.root_run_id, self.parent_run_id)))
+            all(
+                map(
+                    _is_run_id,
+                    (self.run_id, self.root_run_id, self.parent_run_id, self.schedule_id),
+                )
+            )
             and all(text is None or isinstance(text, str) for text in texts)
             and isinstance(self.tenant_id, str)
             and isinstance(self.count, int)
@@ -122,6 +138,7 @@ class RunRef:
         segment_kind: Why Temporal began this execution; null where whoever reports cannot tell.
         began_at: When it began, where its id does not say: only a run's first execution has an id
             with a time in it. It orders the executions of a run, however late they are reported.
+        schedule_id: The schedule of ours that it is a firing of.
     """
 
     run_id: UUID
@@ -140,6 +157,7 @@ class RunRef:
     labels: dict[str, str] = field(default_factory=dict)
     segment_kind: SegmentKind | None = None
     began_at: datetime | None = None
+    schedule_id: UUID | None = None
 
 
 def derive_run_id(namespace: str, workflow_id: str, first_run_id: str) -> UUID:

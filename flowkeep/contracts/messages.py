@@ -15,6 +15,9 @@ EMPTY_PREFLIGHT_KEY = "_empty_preflight"
 ALWAYS_FIRST = frozenset({"get_workflow_args", "preflight_check"})
 """Activities that the base `run` executes itself, exactly once, listed or not."""
 
+RUN_STEPS = "flowkeep.run_steps"
+"""The activity that executes a `steps(…)` group."""
+
 
 class _Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")

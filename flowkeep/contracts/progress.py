@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from flowkeep.contracts.records import Run
-from flowkeep.contracts.status import TaskStatus
+from flowkeep.contracts.status import TaskStatus, TaskType
 from flowkeep.contracts.tasks import Task
 
 _FAILED = frozenset({TaskStatus.FAILED, TaskStatus.TIMED_OUT, TaskStatus.CANCELLED})
@@ -46,7 +46,8 @@ class RunProgress:
         attempts: Attempts over all tasks.
         rows: Rows that finished tasks reported, plus those of running ones so far.
         bytes: Bytes that finished tasks reported, plus those of running ones so far.
-        current: Names of the tasks that have not ended, in alphabetical order.
+        current: Names of the tasks that have not ended, in alphabetical order; behind that of an
+            activity which works in steps the step that it has come to.
         elapsed_seconds: From start (or creation) to end (or now).
         amounts: Rows and bytes by name of the task, over all tasks of that name, for those that
             reported any.
@@ -100,14 +101,14 @@ def compute_progress(
             amounts[name] = (before[0] + rows, before[1] + size)
 
     for task in tasks:
-        if task.superseded:
+        if task.superseded or task.type is TaskType.STEP:
             continue
         current = None
         if task.temporal_run_id == run.temporal_run_id:
             current = open_now.pop(task.activity_id, None)
         attempts += max(task.attempt, _begun(current))
         if current is not None or not task.status.terminal:
-            running.append(task.task_name)
+            running.append(_name(task.task_name, current))
             if current is not None:
                 add(task.task_name, list(current.heartbeat))
         else:
@@ -115,7 +116,7 @@ def compute_progress(
             done += task.status not in _FAILED
             add(task.task_name, task.output)
     for activity in open_now.values():  # no attempt has been recorded yet
-        running.append(activity.name)
+        running.append(_name(activity.name, activity))
         attempts += _begun(activity)
         add(activity.name, list(activity.heartbeat))
     begin = run.started_at or run.created_at
@@ -159,6 +160,19 @@ def _measure(value: Any, depth: int) -> tuple[int, int]:
 
 def _whole(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _name(name: str, activity: PendingActivity | None) -> str:
+    """Return an activity's name and, where its heartbeat tells it, the last step's."""
+    step = _last_step(() if activity is None else activity.heartbeat)
+    return name if step is None else f"{name}: {step}"
+
+
+def _last_step(heartbeat: Sequence[Any]) -> str | None:
+    """Return the name and the place of the step that a heartbeat tells of, if it tells of one."""
+    told = heartbeat[0] if heartbeat and isinstance(heartbeat[0], dict) else {}
+    name, ordinal = told.get("step"), told.get("ordinal")
+    return f"{name}#{ordinal}" if isinstance(name, str) and isinstance(ordinal, int) else None
 
 
 def _begun(activity: PendingActivity | None) -> int:

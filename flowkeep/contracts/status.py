@@ -74,7 +74,10 @@ class TaskType(StrEnum):
     ACTIVITY = "activity"
     LOCAL_ACTIVITY = "local_activity"
     CHILD = "child"
+    ITEM = "item"
     STEP = "step"
+    HUMAN = "human"
+    TIMER = "timer"
 
 
 class FailureReason(StrEnum):

@@ -70,7 +70,7 @@ class NewTask(Record):
     activity_id: str | None = None
     temporal_run_id: str = NO_EXECUTION
     attempt: int = Field(default=1, ge=1, lt=2**31)
-    type: TaskType = TaskType.STEP
+    type: TaskType = TaskType.ITEM
     status: TaskStatus = TaskStatus.PENDING
     batch: str | None = None
     external_id: str | None = None
@@ -176,6 +176,25 @@ class Task(TaskSummary):
     input: Any
     output: Any
     error: ErrorInfo | None
+
+
+class TaskLists(Record):
+    """The names of a run's tasks by where they stand, each once, in the order they were scheduled.
+
+    The newest attempt of a task decides; of a task in a loop those of its last turn. Of a task with
+    several items one that has not ended counts most, then one that did not succeed.
+
+    Attributes:
+        current: What has not ended, or waits for another attempt.
+        completed: What succeeded.
+        failed: What failed, ran out of time or was cancelled.
+        skipped: What was left out.
+    """
+
+    current: list[str] = Field(default_factory=list)
+    completed: list[str] = Field(default_factory=list)
+    failed: list[str] = Field(default_factory=list)
+    skipped: list[str] = Field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,10 @@ import json
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,13 +23,17 @@ STABLE_SECONDS = 60.0
 """A server that ends by itself is restarted once in this time; then we give up."""
 
 Server = PostgresServer | TemporalServer
+Beside = Callable[[LocalEngine], Coroutine[Any, Any, None]]
+"""What runs beside the servers."""
 
 
 async def serve(
     folder: Path = ENGINE_FILE.parent,
     *,
     prepare: Callable[[LocalEngine], Awaitable[None]] | None = None,
-    beside: Callable[[LocalEngine], Coroutine[Any, Any, None]] | None = None,
+    beside: Sequence[Beside] = (),
+    extra: Mapping[str, object] = MappingProxyType({}),
+    lines: Sequence[str] = (),
     load: Callable[[], Settings] = Settings.load,
     postgres_port: int | None = None,
     temporal_port: int | None = None,
@@ -41,7 +46,9 @@ async def serve(
     Args:
         folder: Where state, credentials and `engine.json` lie.
         prepare: Called once both servers answer, for migrations.
-        beside: Runs beside the servers, until they are stopped.
+        beside: Run beside the servers, until they are stopped.
+        extra: What `engine.json` says beside the settings.
+        lines: Told to the user once all is there.
         load: Reads the settings, once what an earlier engine left here is gone.
         postgres_port: Port of PostgreSQL; null takes a free one.
         temporal_port: Port of Temporal; null takes a free one.
@@ -73,22 +80,18 @@ async def serve(
                 progress=say,
                 lock=lock,
             )
-            await _run(engine, engine_file, prepare, beside, stopped, say)
+            work = _serve_until_broken(engine, engine_file, prepare, beside, {**extra}, lines, say)
+            await _run(work, stopped, say)
     finally:
         lock.release()
     say("stopped; the state is kept")
 
 
 async def _run(
-    engine: LocalEngine,
-    engine_file: Path,
-    prepare: Callable[[LocalEngine], Awaitable[None]] | None,
-    beside: Callable[[LocalEngine], Coroutine[Any, Any, None]] | None,
-    stopped: asyncio.Event,
-    say: Callable[[str], None],
+    serving: Coroutine[Any, Any, None], stopped: asyncio.Event, say: Callable[[str], None]
 ) -> None:
     """Start, announce, watch and stop; a signal ends each of these steps."""
-    work = asyncio.create_task(_serve_until_broken(engine, engine_file, prepare, beside, say))
+    work = asyncio.create_task(serving)
     stop = asyncio.create_task(stopped.wait())
     try:
         await asyncio.wait([work, stop], return_when=asyncio.FIRST_COMPLETED)
@@ -105,21 +108,23 @@ async def _serve_until_broken(
     engine: LocalEngine,
     engine_file: Path,
     prepare: Callable[[LocalEngine], Awaitable[None]] | None,
-    beside: Callable[[LocalEngine], Coroutine[Any, Any, None]] | None,
+    beside: Sequence[Beside],
+    extra: dict[str, object],
+    lines: Sequence[str],
     say: Callable[[str], None],
 ) -> None:
     async with engine:
         if prepare is not None:
             await prepare(engine)
-        write_private(engine_file, json.dumps(_content(engine), indent=2))
+        write_private(engine_file, json.dumps(_content(engine) | extra, indent=2))
         try:
-            _announce(engine, engine_file, say)
+            _announce(engine, engine_file, lines, say)
             async with asyncio.TaskGroup() as group:
                 group.create_task(asyncio.Event().wait())  # until cancelled, whoever else ends
                 for name, server in engine.servers().items():
                     group.create_task(_watch(name, server, say))
-                if beside is not None:
-                    group.create_task(beside(engine), name="flowkeep-beside")
+                for one in beside:
+                    group.create_task(one(engine), name="flowkeep-beside")
         except* FlowkeepError as broken:
             raise broken.exceptions[0] from None
         finally:
@@ -161,7 +166,9 @@ def _content(engine: LocalEngine) -> dict[str, object]:
     }
 
 
-def _announce(engine: LocalEngine, engine_file: Path, say: Callable[[str], None]) -> None:
+def _announce(
+    engine: LocalEngine, engine_file: Path, lines: Sequence[str], say: Callable[[str], None]
+) -> None:
     database = urlsplit(engine.database_url)
     owned = engine.servers()
     say(
@@ -174,6 +181,8 @@ def _announce(engine: LocalEngine, engine_file: Path, say: Callable[[str], None]
     )
     if engine.temporal and engine.temporal.ui_port:
         say(f"Temporal's web interface  http://127.0.0.1:{engine.temporal.ui_port}")
+    for line in lines:
+        say(line)
     say(f"addresses and credentials, for processes started in this folder: {engine_file}")
     if engine.temporal and engine.tuning.describe():
         say("tuned:")

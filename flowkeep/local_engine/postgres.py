@@ -28,7 +28,6 @@ SERVER_SETTINGS = {
     "max_connections": "200",
     "timezone": "UTC",
     "log_timezone": "UTC",
-    "logging_collector": "off",
     "cluster_name": "flowkeep",
 }
 

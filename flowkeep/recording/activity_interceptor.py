@@ -1,5 +1,6 @@
 """Times every attempt that reaches user code and hands one record to the recorder."""
 
+import asyncio
 from typing import Any
 
 from temporalio import activity
@@ -9,16 +10,20 @@ from temporalio.worker import (
     ExecuteActivityInput,
 )
 
-from flowkeep.contracts.identity import RECORD_PAUSE, Identity
+from flowkeep.contracts.identity import RECORD_ACTIVITIES, Identity
+from flowkeep.contracts.named_tasks import NamedTask
 from flowkeep.errors import FlowkeepError
 from flowkeep.recording.attempt_report import AttemptReport
 from flowkeep.recording.current import (
+    CurrentAttempt,
     CurrentRun,
     RecordingHost,
+    current_attempt,
     current_run,
     heartbeat_listener,
 )
 from flowkeep.recording.failures import as_application_error
+from flowkeep.recording.heartbeat import heartbeat_of
 from flowkeep.recording.identity import activity_run_ref, read_header, read_policy
 from flowkeep.recording.large_payloads.targets import Storing, storing
 
@@ -41,7 +46,7 @@ class ActivityInbound(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         """Execute the attempt, record it, and give errors the form Temporal understands."""
         info = activity.info()
-        if info.activity_type == RECORD_PAUSE or info.workflow_id is None:
+        if info.activity_type in RECORD_ACTIVITIES or info.workflow_id is None:
             return await super().execute_activity(input)
         header = read_header(input.headers) or {}
         identity = Identity.from_header(header)
@@ -61,11 +66,21 @@ class ActivityInbound(ActivityInboundInterceptor):
             info,
             run,
             key if isinstance(key, str) else None,
+            NamedTask.from_header(header.get("task")),
             ours=scope is not None,
         )
         # For the result, which the SDK encodes later in this task, so it is not reset.
         storing.set(Storing(identity.tenant_id))
-        token = current_run.set(run)
+        attempt = CurrentAttempt(
+            self._host,
+            run,
+            info,
+            report.key,
+            asyncio.get_running_loop(),
+            report.left,
+            heartbeat_of(info),
+        )
+        token, attempt_token = current_run.set(run), current_attempt.set(attempt)
         try:
             if scope is None:
                 return await self._recorded(input, report)
@@ -73,6 +88,9 @@ class ActivityInbound(ActivityInboundInterceptor):
                 return await self._recorded(input, report)
         finally:
             current_run.reset(token)
+            current_attempt.reset(attempt_token)
+            if attempt.logged is not None and self._host.lines is not None:
+                self._host.lines.ended(attempt)
 
     async def _execute(self, input: ExecuteActivityInput) -> Any:
         try:

@@ -9,6 +9,7 @@ from typing import Any
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, CancelledError
 
+from flowkeep.contracts.named_tasks import NamedTask
 from flowkeep.contracts.records import ErrorInfo
 from flowkeep.contracts.status import TaskStatus, TaskType
 from flowkeep.contracts.tasks import Attempt
@@ -32,6 +33,7 @@ class AttemptReport:
         info: What Temporal says of the attempt.
         run: Whose it is.
         task_key: What stands for the activity id, when that is not unique.
+        named: What the task is called; None for the name of the activity.
         ours: Whether the activity belongs to one of flowkeep's classes.
     """
 
@@ -42,6 +44,7 @@ class AttemptReport:
         info: activity.Info,
         run: CurrentRun,
         task_key: str | None,
+        named: NamedTask | None,
         *,
         ours: bool,
     ) -> None:
@@ -57,6 +60,7 @@ class AttemptReport:
         self._input = capture_arguments(args, self._payloads, self._most_bytes)
         self._shown: Entry | None = None
         self._key = task_key or info.activity_id
+        self._named = named or NamedTask(info.activity_type)
         self._deadline = _deadline(info)
         self._begun = time.monotonic()
         self._limit = (
@@ -79,7 +83,7 @@ class AttemptReport:
             self._show_timed_out()
             return
         self._shown = recorder.offer(self._attempt(TaskStatus.RUNNING))
-        if (left := self._left) is not None:
+        if (left := self.left()) is not None:
             self._call_after(left + _LATE_SECONDS, self._show_timed_out)
 
     def _show_timed_out(self) -> None:
@@ -90,14 +94,18 @@ class AttemptReport:
             recorder.report(self._timed_out())
 
     @property
-    def _left(self) -> float | None:
-        """Seconds until the server gives this attempt up; measured without the wall clock."""
+    def key(self) -> str:
+        """What the ledger names its task."""
+        return self._key
+
+    def left(self) -> float | None:
+        """Return the seconds until the server gives this attempt up, by no wall clock."""
         return None if self._limit is None else self._limit - (time.monotonic() - self._begun)
 
     @property
     def _overdue(self) -> bool:
         """Whether the server has given this attempt up."""
-        left = self._left
+        left = self.left()
         return left is not None and left < 0
 
     async def succeeded(self, result: Any) -> None:
@@ -155,7 +163,7 @@ class AttemptReport:
         )
 
     def _failure(self, error: BaseException) -> Attempt:
-        status, info = _judge(error)
+        status, info = judge(error)
         finished = _now()
         return self._attempt(
             status,
@@ -182,7 +190,7 @@ class AttemptReport:
 
     def _patience(self) -> float | None:
         limits = []
-        if (left := self._left) is not None:
+        if (left := self.left()) is not None:
             limits.append(left - min(1.0, left / 2))
         if self._info.heartbeat_timeout and not self._ours:
             limits.append(self._info.heartbeat_timeout.total_seconds() * 0.7)
@@ -226,7 +234,9 @@ class AttemptReport:
             run=self._ref,
             activity_id=self._key,
             attempt=info.attempt,
-            task_name=info.activity_type,
+            task_name=self._named.name,
+            task_index=self._named.index,
+            batch=self._named.batch,
             type=TaskType.LOCAL_ACTIVITY if info.is_local else TaskType.ACTIVITY,
             status=status,
             max_attempts=policy.maximum_attempts or None if policy else None,
@@ -244,7 +254,7 @@ class AttemptReport:
         )
 
 
-def _judge(error: BaseException) -> tuple[TaskStatus, ErrorInfo]:
+def judge(error: BaseException) -> tuple[TaskStatus, ErrorInfo]:
     """Tell a failure from the several things that arrive as a cancellation.
 
     An attempt that was asked to stop and raised something else has failed: so the SDK reports it.

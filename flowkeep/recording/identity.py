@@ -197,6 +197,7 @@ def run_ref(identity: Identity, **execution: Any) -> RunRef:
         parent_run_id=_uuid(identity.parent_run_id),
         kind=run_kind(execution["workflow_type"]),
         triggered_from=identity.triggered_from,
+        schedule_id=_uuid(identity.schedule_id),
         **execution,
     )
 

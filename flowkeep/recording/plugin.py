@@ -3,6 +3,7 @@
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from weakref import WeakSet
 
@@ -11,7 +12,7 @@ from temporalio.client import Client
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import ReplayerConfig, Worker, WorkerConfig
 
-from flowkeep.contracts.identity import HEADER, RECORD_PAUSE, Identity
+from flowkeep.contracts.identity import HEADER, RECORD_ACTIVITIES, Identity
 from flowkeep.contracts.large_payloads import PayloadPlace
 from flowkeep.errors import ConfigurationError, LedgerUnavailable
 from flowkeep.recording.activities import record_activities
@@ -21,11 +22,17 @@ from flowkeep.recording.large_payloads.converter import Converters
 from flowkeep.recording.recorder import Recorder
 from flowkeep.recording.sandbox import checked_runner, without_contexts
 from flowkeep.recording.served import noted_queue
+from flowkeep.recording.steps.writer import StepWriter
+from flowkeep.recording.target import StepTarget
+from flowkeep.recording.task_logs import LineKeeper
 from flowkeep.settings import RecorderSettings, Settings
 from flowkeep.statestore.store import Store
 from flowkeep.telemetry.metrics import Meter
 
 logger = logging.getLogger(__name__)
+
+# Not asyncio's own few threads: those resolve names, and a step that hangs keeps its thread.
+_STEP_THREADS = 64
 
 _RESOLVED_RUNS = 10_000
 
@@ -55,6 +62,9 @@ class Plugin(SimplePlugin):
         self._converters = Converters(self.settings.payloads, self.store, auto_place)
         self._owns_store = store is None
         self._recorder: Recorder | None = None
+        self._step_writer: StepWriter | None = None
+        self._lines: LineKeeper | None = None
+        self._step_threads: ThreadPoolExecutor | None = None
         self._workers = 0
         self._client: Client | None = None
         self._local_only: WeakSet[Callable[..., Any]] = WeakSet()
@@ -70,6 +80,26 @@ class Plugin(SimplePlugin):
     def recorder(self) -> Recorder | None:
         """The recorder while a worker runs."""
         return self._recorder
+
+    @property
+    def step_writer(self) -> StepWriter | None:
+        """What commits steps while a worker runs."""
+        return self._step_writer
+
+    @property
+    def lines(self) -> LineKeeper | None:
+        """What keeps log lines of attempts while a worker runs."""
+        return self._lines
+
+    @property
+    def step_threads(self) -> ThreadPoolExecutor | None:
+        """Where plain functions run as steps of async activities, while a worker runs."""
+        return self._step_threads
+
+    @property
+    def steps(self) -> StepTarget:
+        """Where steps are committed."""
+        return self.store.system
 
     @property
     def recorder_settings(self) -> RecorderSettings:
@@ -98,7 +128,7 @@ class Plugin(SimplePlugin):
         if not any(getattr(one, "__flowkeep_workflow__", False) for one in workflows):
             return config
         activities = list(config.get("activities") or [])
-        ours = record_activities(lambda: self._recorder)
+        ours = record_activities(lambda: self._recorder, lambda: self.recorder_settings)
         if not activities:
             config["no_remote_activities"] = True
             self._local_only.update(ours)
@@ -130,6 +160,11 @@ class Plugin(SimplePlugin):
                 self.store.system, self.settings.recorder, Meter(worker.client)
             )
             self._recorder.start()
+            self._step_writer = StepWriter(self.store.system)
+            if self.settings.recorder.task_logs != "off":
+                self._lines = LineKeeper(self.store.task_logs, self.settings.recorder)
+                self._lines.start()
+            self._step_threads = ThreadPoolExecutor(_STEP_THREADS, "flowkeep-step")
         self._workers += 1
         try:
             async with noted_queue(self.store, worker):
@@ -138,7 +173,14 @@ class Plugin(SimplePlugin):
             self._workers -= 1
             if self._workers == 0 and self._recorder is not None:
                 recorder, self._recorder = self._recorder, None
+                if self._step_writer is not None:
+                    await self._step_writer.stop()
+                if self._step_threads is not None:
+                    self._step_threads.shutdown(wait=False, cancel_futures=True)
                 await recorder.stop()
+                if self._lines is not None:  # behind it: it makes runs that lines belong to
+                    lines, self._lines = self._lines, None
+                    await lines.stop()
                 # Nobody else would close what this plugin opened; it opens again when needed.
                 await self.close()
 
@@ -188,7 +230,7 @@ class Plugin(SimplePlugin):
         activities = worker.config(active_config=True).get("activities") or []
         if not any(fn in self._local_only for fn in activities):
             return
-        foreign = sorted({_activity_name(fn) for fn in activities} - {RECORD_PAUSE})
+        foreign = sorted({_activity_name(fn) for fn in activities} - RECORD_ACTIVITIES)
         if foreign:
             raise ConfigurationError(
                 f"activities {', '.join(foreign)} joined the worker of task queue "

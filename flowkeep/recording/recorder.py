@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from flowkeep.contracts import Attempt, PauseRequest, RunRef
+from flowkeep.contracts.named_tasks import TaskNotes
 from flowkeep.errors import LedgerUnavailable, NotFound
 from flowkeep.recording.group_writer import Entry, GroupWriter, name_of
 from flowkeep.recording.stats import RecorderCounts, RecorderStats
@@ -170,6 +171,10 @@ class Recorder:
                 run.run_id,
             )
         return written
+
+    async def note_tasks(self, run: RunRef, told: TaskNotes, patience_seconds: float) -> bool:
+        """Record what workflow code tells of tasks, after everything that is queued before it."""
+        return await self._direct(lambda: self._target.note_tasks(run, told), patience_seconds)
 
     async def flush(self) -> None:
         """Wait until everything queued so far is committed or refused."""

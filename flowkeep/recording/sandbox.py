@@ -31,6 +31,7 @@ PASSTHROUGH_MODULES = (
     "flowkeep.activities",
     # Reached from workflow files only through activity classes; they load SQLAlchemy and more.
     "flowkeep.clients",
+    "flowkeep.definitions",
     "flowkeep.extraction",
     "flowkeep.settings",
     "flowkeep.statestore",
@@ -38,12 +39,17 @@ PASSTHROUGH_MODULES = (
     # Reached from one-file programs, whose workflow classes stand beside the worker's start.
     "flowkeep.registration",
     "flowkeep.router",
+    "flowkeep.served_actions",
     "flowkeep.unregistered",
     "flowkeep.worker",
     # Heavy libraries: 50 to 170 ms per run each when the sandbox imports them again.
     "alembic",
     "cryptography",
+    "jinja2",
+    "jsonschema_rs",
+    "markupsafe",
     "obstore",
+    "opentelemetry",
     "orjson",
     "polars",
     "psycopg",

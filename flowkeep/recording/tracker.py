@@ -9,6 +9,7 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 
 from flowkeep.contracts.identity import UNCOUNTED, Identity
+from flowkeep.contracts.named_tasks import NamedTask
 from flowkeep.contracts.status import SegmentKind
 from flowkeep.recording.identity import (
     began_at,
@@ -65,7 +66,12 @@ class RunTracker:
         self._local += 1
         return f"L{self._local}"
 
-    def task_header(self, explicit_id: str | None, policy: RetryPolicy | None) -> Any:
+    def task_header(
+        self,
+        explicit_id: str | None,
+        policy: RetryPolicy | None,
+        named: NamedTask | None = None,
+    ) -> Any:
         """Return the header of one task.
 
         An explicit id that was used before in this execution is stored as `id~2`, `id~3`, …
@@ -83,7 +89,9 @@ class RunTracker:
             seen = self._explicit[explicit_id] = self._explicit.get(explicit_id, 0) + 1
             if seen > 1:
                 extra["task_key"] = f"{explicit_id}~{seen}"
-        if "task_key" in extra:
+        if named is not None:
+            extra["task"] = named.to_header()
+        if named is not None or "task_key" in extra:
             return header_payload(self.identity, **extra)
         return self._payload_with(extra)
 

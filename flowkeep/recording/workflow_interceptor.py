@@ -24,7 +24,8 @@ from temporalio.worker import (
     WorkflowOutboundInterceptor,
 )
 
-from flowkeep.contracts.identity import HEADER, RECORD_PAUSE
+from flowkeep.contracts.identity import HEADER, RECORD_ACTIVITIES
+from flowkeep.contracts.named_tasks import named_task, started_child
 from flowkeep.contracts.status import RunStatus
 from flowkeep.recording.current import RecordingHost
 from flowkeep.recording.ending import close_of, status_after
@@ -48,7 +49,7 @@ class WorkflowOutbound(WorkflowOutboundInterceptor):
 
     def start_activity(self, input: StartActivityInput) -> workflow.ActivityHandle[Any]:
         """Add the header to an activity and count it."""
-        header = self._tracker.task_header(input.activity_id, input.retry_policy)
+        header = self._tracker.task_header(input.activity_id, input.retry_policy, named_task.get())
         input.headers = with_header(input.headers, header)
         handle = super().start_activity(input)
         # Not before: an argument may be one that cannot be encoded.
@@ -57,7 +58,7 @@ class WorkflowOutbound(WorkflowOutboundInterceptor):
 
     def start_local_activity(self, input: StartLocalActivityInput) -> workflow.ActivityHandle[Any]:
         """Add the header and a stable id to a local activity and count it."""
-        if input.activity == RECORD_PAUSE:
+        if input.activity in RECORD_ACTIVITIES:
             # Workflow code says what happened; who it happened to is known here.
             ref = workflow_run_ref(self._tracker.identity, workflow.info())
             input.args = [plain_run_ref(ref), *input.args]
@@ -81,6 +82,9 @@ class WorkflowOutbound(WorkflowOutboundInterceptor):
             workflow_id=input.id,
             ordinal=self._tracker.children,
         )
+        begun = started_child.get()
+        if begun is not None and identity.run_id is not None:
+            begun.append(identity.run_id)
         input.headers = with_header(input.headers, header_payload(identity))
         input.memo = {**(input.memo or {}), HEADER: identity.to_header()}
         return await super().start_child_workflow(input)

@@ -10,6 +10,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from flowkeep.errors import ConfigurationError
 from flowkeep.settings import DatabaseSettings
+from flowkeep.telemetry.traces import trace_statements
 
 MINIMUM_VERSION = 14
 """Oldest major version of PostgreSQL that the statements are written for."""
@@ -90,11 +91,12 @@ def build_engine(
         parsed,
         pool_size=settings.pool_size,
         max_overflow=0,
-        pool_timeout=settings.statement_timeout_seconds,
+        pool_timeout=settings.pool_timeout_seconds or settings.statement_timeout_seconds,
         connect_args=arguments,
     )
     event.listen(engine.sync_engine, "checkin", _remember)
     event.listen(engine.sync_engine, "checkout", _refuse_dead)
+    trace_statements(engine)
     return engine
 
 

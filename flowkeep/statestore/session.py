@@ -3,31 +3,37 @@
 import asyncio
 import weakref
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+import psycopg
+from psycopg.rows import dict_row
 from sqlalchemy import CursorResult, Executable, QueuePool, TextClause
 from sqlalchemy import text as sql
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from flowkeep.errors import InvalidInput
 from flowkeep.statestore.engine import describe
 from flowkeep.statestore.translation import translated
+from flowkeep.telemetry.traces import is_tracing
 
-if TYPE_CHECKING:
-    import psycopg
+_DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]
 
 # A list's page is a range of an index in the index's own order. Where the planner expects few rows
 # it would rather gather and sort them; when it errs (a new owner, old statistics), that reads and
 # sorts all of a tenant's runs. With each page's own values it also knows which of two filters is
 # the rarer one. Starting a parallel worker takes longer than the page.
-_RANGES_ONLY = """
-SELECT set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true),
-    set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
-    set_config('plan_cache_mode', 'force_custom_plan', true),
-    set_config('max_parallel_workers_per_gather', '0', true)
-"""
+_RANGES_ONLY = {
+    "enable_sort": "off",
+    "enable_bitmapscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "plan_cache_mode": "force_custom_plan",
+    "max_parallel_workers_per_gather": "0",
+}
+_SET_RANGES = "; ".join(f"SET LOCAL {name} = {value}" for name, value in _RANGES_ONLY.items())
 
 
 class Session:
@@ -36,13 +42,17 @@ class Session:
     Args:
         connection: An open connection inside a transaction.
         schema_name: Schema of the ledger's tables.
+        paging: Whether `rows` are ordered ranges of indexes in a transaction of their own.
     """
 
-    __slots__ = ("_options", "connection", "schema_name")
+    __slots__ = ("_options", "_paging", "connection", "schema_name")
 
-    def __init__(self, connection: AsyncConnection, schema_name: str) -> None:
+    def __init__(
+        self, connection: AsyncConnection, schema_name: str, *, paging: bool = False
+    ) -> None:
         self.connection = connection
         self.schema_name = schema_name
+        self._paging = paging
         self._options = {"schema_translate_map": {None: schema_name}}
 
     async def execute(
@@ -60,7 +70,26 @@ class Session:
         except UnicodeEncodeError:
             raise InvalidInput("a text holds invalid unicode (a lone surrogate)") from None
 
-    async def driver(self) -> "psycopg.AsyncConnection[Any]":
+    async def rows(self, statement: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return the rows of SQL text; of a page, by one message and one answer."""
+        if not self._paging:
+            found = await self.execute(statement, parameters)
+            return [dict(row) for row in found.mappings()]
+        native = f"BEGIN READ ONLY; {_SET_RANGES}; {_as_native(statement, self.schema_name)}"
+        async with psycopg.AsyncClientCursor(await self.driver(), row_factory=dict_row) as cursor:
+            try:
+                await cursor.execute(f"{native}; ROLLBACK", parameters)
+            except UnicodeEncodeError:
+                raise InvalidInput("a text holds invalid unicode (a lone surrogate)") from None
+            while cursor.description is None:
+                cursor.nextset()
+            return await cursor.fetchall()
+
+    def translated(self) -> AbstractContextManager[None]:
+        """Turn errors into ours before the session ends, where it is to go on behind one."""
+        return translated(describe(self.connection.engine.url))
+
+    async def driver(self) -> psycopg.AsyncConnection[Any]:
         """Return the driver's connection inside the same transaction, for COPY."""
         raw = await self.connection.get_raw_connection()
         connection: psycopg.AsyncConnection[Any] = raw.driver_connection  # type: ignore[assignment]
@@ -71,6 +100,12 @@ class Session:
 def as_text(template: str, schema_name: str) -> TextClause:
     """Return SQL text in which `{schema}` stands for the schema."""
     return sql(template.replace("{schema}", f'"{schema_name}"'))
+
+
+@lru_cache(maxsize=256)
+def _as_native(template: str, schema_name: str) -> str:
+    """Return SQL text as the driver takes it."""
+    return str(as_text(template, schema_name).compile(dialect=_DIALECT))
 
 
 class Scope(Protocol):
@@ -90,6 +125,10 @@ class Scope(Protocol):
 
     def ordered(self) -> AbstractAsyncContextManager[Session]:
         """Open a session for reading pages of lists, in which no plan sorts what it could range."""
+        ...
+
+    def paging(self) -> AbstractAsyncContextManager[Session]:
+        """Open a session whose `rows` are read as in an ordered one."""
         ...
 
 
@@ -150,9 +189,22 @@ class EngineScope:
         engine = self.engine()
         with translated(describe(engine.url)):
             async with engine.connect() as connection:
+                await connection.execution_options(isolation_level="AUTOCOMMIT")
                 session = Session(connection, self._schema_name)
-                await session.execute(_RANGES_ONLY)
+                # One message, and one answer to wait for; the pool rolls back.
+                driver = await session.driver()
+                await driver.execute(f"BEGIN READ ONLY; {_SET_RANGES}", prepare=False)
                 yield session
+
+    @asynccontextmanager
+    async def paging(self) -> AsyncIterator[Session]:
+        """Open a session whose `rows` are a transaction each, sent as one message."""
+        if is_tracing():  # which sees what SQLAlchemy sends
+            async with self.ordered() as session:
+                yield session
+            return
+        async with self.read() as session:
+            yield Session(session.connection, self._schema_name, paging=True)
 
     async def close(self) -> None:
         """Close the connections of the running loop."""
@@ -196,8 +248,13 @@ class BoundScope:
         with translated(self._where):
             savepoint = await self._session.connection.begin_nested()
             try:
-                await self._session.execute(_RANGES_ONLY)
+                for name, value in _RANGES_ONLY.items():
+                    await self._session.execute(f"SET LOCAL {name} = {value}")
                 yield self._session
             finally:
                 if savepoint.is_active:
                     await savepoint.rollback()
+
+    def paging(self) -> AbstractAsyncContextManager[Session]:
+        """Read pages inside the transaction."""
+        return self.ordered()

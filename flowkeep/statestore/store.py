@@ -13,85 +13,13 @@ from flowkeep.errors import ConfigurationError
 from flowkeep.settings import Settings
 from flowkeep.statestore import migrate
 from flowkeep.statestore.engine import MINIMUM_VERSION, build_engine, describe
+from flowkeep.statestore.gathered import Repositories, Transaction
 from flowkeep.statestore.keyring import Keyring
 from flowkeep.statestore.leadership import Leadership, leadership
 from flowkeep.statestore.listening import channel, listening
-from flowkeep.statestore.repositories.actions import Actions
-from flowkeep.statestore.repositories.apps import Apps
-from flowkeep.statestore.repositories.archive import Archive
-from flowkeep.statestore.repositories.definitions import Definitions
-from flowkeep.statestore.repositories.large_payloads import LargePayloads
 from flowkeep.statestore.repositories.request_answers import IDENTITY
-from flowkeep.statestore.repositories.requests import Requests
-from flowkeep.statestore.repositories.retention import Retention
-from flowkeep.statestore.repositories.runs import Runs
-from flowkeep.statestore.repositories.secrets import Secrets
-from flowkeep.statestore.repositories.state import State
-from flowkeep.statestore.repositories.statistics import Statistics
-from flowkeep.statestore.repositories.system import System
-from flowkeep.statestore.repositories.tasks import Tasks
-from flowkeep.statestore.session import BoundScope, EngineScope, Scope
+from flowkeep.statestore.session import EngineScope
 from flowkeep.storage import Storage
-
-
-class Repositories:
-    """What the ledger holds, by noun.
-
-    Attributes:
-        runs: Runs, their events, segments and pauses.
-        requests: Runs before Temporal hears of them.
-        tasks: Tasks and attempts.
-        apps: Containers inside a tenant.
-        definitions: Stored definitions and their versions.
-        actions: What tasks can call.
-        retention: How long runs are kept, and their removal.
-        archive: Runs that moved to object storage.
-        statistics: Counts and durations of runs.
-        state: Named state and arguments.
-        secrets: Encrypted credentials.
-        large_payloads: Contents that Temporal's history holds only a reference to.
-        system: Forms without a tenant, for the recorder and the reconciler.
-    """
-
-    def __init__(
-        self,
-        scope: Scope,
-        keyring: Callable[[], Keyring],
-        archive: Callable[[], Storage],
-        files: Callable[[], Storage],
-    ) -> None:
-        self.runs = Runs(scope, archive)
-        self.requests = Requests(scope, keyring)
-        self.tasks = Tasks(scope, archive)
-        self.apps = Apps(scope)
-        self.definitions = Definitions(scope)
-        self.actions = Actions(scope)
-        self.archive = Archive(scope, archive)
-        self.retention = Retention(scope, self.archive)
-        self.statistics = Statistics(scope)
-        self.state = State(scope, archive)
-        self.secrets = Secrets(scope, keyring)
-        self.large_payloads = LargePayloads(scope, keyring, files)
-        self.system = System(scope, keyring, archive, files)
-
-
-class Transaction(Repositories):
-    """The same repositories in one transaction.
-
-    Attributes:
-        connection: The SQLAlchemy connection, for statements of the caller's own.
-    """
-
-    def __init__(
-        self,
-        connection: AsyncConnection,
-        schema_name: str,
-        keyring: Callable[[], Keyring],
-        archive: Callable[[], Storage],
-        files: Callable[[], Storage],
-    ) -> None:
-        super().__init__(BoundScope(connection, schema_name), keyring, archive, files)
-        self.connection = connection
 
 
 class Store(Repositories):

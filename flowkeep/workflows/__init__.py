@@ -5,6 +5,7 @@ recorder, settings or any heavy library; activity classes are imported passed-th
 """
 
 from flowkeep.workflows.base import WorkflowInterface
+from flowkeep.workflows.declared import steps
 from flowkeep.workflows.sequence import SequenceWorkflow
 
-__all__ = ["SequenceWorkflow", "WorkflowInterface"]
+__all__ = ["SequenceWorkflow", "WorkflowInterface", "steps"]

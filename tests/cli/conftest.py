@@ -15,8 +15,8 @@ from tests.cli.extracting import Extract
 
 
 @pytest.fixture
-def environment(settings: Settings) -> dict[str, str]:
-    """The environment of a process that uses the test's engine and ledger."""
+def environment(settings: Settings, tmp_path: Path) -> dict[str, str]:
+    """The environment of a process that uses the test's engine and ledger, and no profile."""
     assert settings.database.secret_key is not None
     return {
         "FLOWKEEP_DATABASE_URL": settings.database_url(),
@@ -24,6 +24,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "FLOWKEEP_STORAGE_URL": settings.storage.url,
         "TEMPORAL_ADDRESS": str(settings.temporal.address),
         "TEMPORAL_NAMESPACE": str(settings.temporal.namespace),
+        "FLOWKEEP_CONFIG": str(tmp_path / "config.toml"),
     }
 
 

@@ -10,16 +10,17 @@ from typing import Any
 
 
 class Extract:
-    """Runs `flowkeep extract metadata` as a process of its own, in an empty folder."""
+    """Runs `flowkeep extract` as a process of its own, in an empty folder."""
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+    def __init__(self, folder: Path, environment: dict[str, str], verb: str = "metadata") -> None:
         self.folder = folder
         self.environment = environment
+        self.verb = verb
 
     async def __call__(self, *words: str, **environment: str) -> tuple[int, str, str]:
         """Return exit code, standard output and standard error."""
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "flowkeep", "extract", "metadata", *words),
+            *(sys.executable, "-m", "flowkeep", "extract", self.verb, *words),
             cwd=self.folder,
             stdout=PIPE,
             stderr=PIPE,

@@ -90,6 +90,7 @@ def test_its_files_are_there(first: dict[str, Any], folder: Path) -> None:
     )
 
 
+@pytest.mark.long
 async def test_the_second_demo_and_what_it_says_to_try(first: dict[str, Any], folder: Path) -> None:
     """A second demo works on the same state, and each command it names really works."""
     code, out, err = await run(folder, "demo")
@@ -133,6 +134,7 @@ async def test_the_second_demo_and_what_it_says_to_try(first: dict[str, Any], fo
     assert dev.returncode == 0
 
 
+@pytest.mark.long
 async def test_a_source_that_refuses(folder: Path, first: dict[str, Any]) -> None:
     """A source with a wrong password fails the run: exit code 1, the reason, no password."""
     dev = await start(folder, "dev")

@@ -9,6 +9,7 @@ from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from flowkeep.cli.app import CALL_FAILED
@@ -49,11 +50,17 @@ async def dev(tmp_path: Path) -> AsyncIterator[Process]:
 
 
 async def test_a_second_terminal_just_works(dev: Process, tmp_path: Path) -> None:
-    """Commands started in the folder find a migrated ledger without any setting."""
+    """Commands in the folder find a migrated ledger without any setting, front ends an open API."""
     listed = json.loads(await output_of(await start(tmp_path, "run", "list", "-o", "json")))
     assert listed["data"] == []
     current = json.loads(await output_of(await start(tmp_path, "db", "current", "-o", "json")))
     assert current["current"] == current["head"]
+    url = json.loads((tmp_path / ".flowkeep" / "engine.json").read_text())["api"]
+    async with httpx2.AsyncClient(base_url=url, timeout=60) as http:
+        # Open, on this machine; and commands of the folder still work without it.
+        assert (await http.get("/api/v1/runs")).json()["data"] == []
+        assert (await http.get("/api/v1/ready")).status_code == 200
+    assert url.startswith("http://127.0.0.1:")
 
 
 async def test_a_second_dev_says_so(dev: Process, tmp_path: Path) -> None:
@@ -65,7 +72,9 @@ async def test_a_second_dev_says_so(dev: Process, tmp_path: Path) -> None:
     assert len(text.splitlines()) == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)]
+)
 async def test_state_survives(number: signal.Signals, dev: Process, tmp_path: Path) -> None:
     """Ctrl-C and SIGTERM end it with 0 and no traceback, and the next one has the same state."""
     await output_of(await start(tmp_path, "state", "set", "mark", '{"a": 1}'))

@@ -90,6 +90,7 @@ async def test_a_source_that_is_not_there(extract: Extract, tmp_path: Path) -> N
     assert "extract.log" in err
 
 
+@pytest.mark.long
 async def test_filters_reach_the_source(extract: Extract, source: str, tmp_path: Path) -> None:
     """Rules of the command line and of a file decide what is extracted."""
     file = tmp_path / "rules.txt"
@@ -124,6 +125,7 @@ async def test_the_password_stays_out_of_sight(
     assert CANARY not in log.read_text()
 
 
+@pytest.mark.long
 async def test_a_run_that_is_open_is_gone_on_with(extract: Extract, source: str, ask: Ask) -> None:
     """With the workflow id of a run that nobody works on any more, the command ends that run."""
     words = ("--source", source, "--workflow-id", "nightly")
@@ -135,6 +137,7 @@ async def test_a_run_that_is_open_is_gone_on_with(extract: Extract, source: str,
     assert report["run"]["status"] == "succeeded"
 
 
+@pytest.mark.long
 async def test_workers_elsewhere(
     extract: Extract, source: str, environment: dict[str, str], task_queue: str
 ) -> None:
@@ -155,6 +158,7 @@ async def test_workers_elsewhere(
     assert report["run"]["status"] == "succeeded"
 
 
+@pytest.mark.long
 async def test_verify_finds_the_files_by_every_name(
     extract: Extract, source: str, ask: Ask, call: Call
 ) -> None:
@@ -264,6 +268,7 @@ async def test_preflight_of_a_source_that_is_away(call: Call) -> None:
     assert CANARY not in done.stderr + done.stdout
 
 
+@pytest.mark.long
 async def test_events_are_exported_as_lines(
     extract: Extract, source: str, call: Call, tmp_path: Path
 ) -> None:
@@ -293,6 +298,7 @@ async def test_schema_is_the_published_one(ask: Ask) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
+@pytest.mark.long
 async def test_local_servers_for_one_command(source: str, call: Call, tmp_path: Path) -> None:
     """With --local nothing has to run: the command starts the servers and stops them again."""
     process = await asyncio.create_subprocess_exec(

@@ -89,6 +89,7 @@ async def test_a_first_run_has_nothing_to_be_compared_with(
     assert "compared with no other" in shown.stdout
 
 
+@pytest.mark.long
 async def test_too_many_removals_are_held_back(extract: Extract, shop: str, ask: Ask) -> None:
     """A mass removal is a warning, which --strict counts, until somebody says that it is meant."""
     await extract.json("--source", shop)

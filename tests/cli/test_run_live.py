@@ -125,6 +125,7 @@ async def test_watch_shows_progress_to_the_end(
     assert any(one["tasks_running"] for one in seen)
 
 
+@pytest.mark.long
 async def test_watch_as_lines_for_people(flow: list[str], call: Call) -> None:
     """Without a terminal the progress is plain lines, then the run."""
     done = await call(*flow, "--watch")
@@ -263,6 +264,7 @@ async def test_worker_refuses_what_it_cannot_serve(
     assert all("flowkeep-reconciler" in line for line in before)
 
 
+@pytest.mark.long
 async def test_worker_in_several_processes(
     environment: dict[str, str], task_queue: str, ask: Ask
 ) -> None:
@@ -277,6 +279,7 @@ async def test_worker_in_several_processes(
     assert "Traceback" not in text
 
 
+@pytest.mark.long
 async def test_processes_that_cannot_work_end_the_parent(environment: dict[str, str]) -> None:
     """Children that fail at their start say why, and the parent gives up with 3."""
     process = await start(

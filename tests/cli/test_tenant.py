@@ -4,6 +4,7 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import text
 
+from flowkeep.contracts.secret_names import secret_id
 from flowkeep.settings import Settings
 from flowkeep.statestore import connect
 from tests.cli.calling import Ask, Call
@@ -37,6 +38,24 @@ async def test_runs_are_deleted(ask: Ask, call: Call, settings: Settings) -> Non
     assert (await ask("run", "delete", name, "--force", "--dry-run"))["deleted"] == 1
     assert (await ask("run", "delete", name, "--force", "--yes"))["deleted"] == 1
     assert (await ask("run", "list"))["data"] == []
+
+
+async def test_secrets_are_set_and_deleted_by_name(call: Call, settings: Settings) -> None:
+    """A value comes from standard input, is replaced by the next one, and is never printed."""
+    printed = ""
+    for value, options in (("canary-value", ()), ('{"user": "canary-user"}', ("--json",))):
+        done = await call("secret", "set", "warehouse", *options, stdin=f"{value}\n")
+        assert done.exit_code == 0
+        printed += done.output
+    async with await connect(settings=settings) as store:
+        found = await store.secrets.get("default", secret_id("default", "warehouse"))
+    assert found == {"user": "canary-user"}
+    wrong = await call("secret", "set", "warehouse", "--json", stdin="canary-value")
+    assert (wrong.exit_code, "no JSON" in wrong.stderr) == (2, True)
+    assert (await call("secret", "delete", "warehouse")).exit_code == 0
+    gone = await call("secret", "delete", "warehouse")
+    assert (gone.exit_code, "does not exist" in gone.stderr) == (3, True)
+    assert "canary" not in printed + wrong.output
 
 
 async def test_keys_are_shown_and_rotated(

@@ -13,6 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from flowkeep.extraction.metadata.kinds import Kind
     from flowkeep.extraction.sources.postgresql import PostgreSQLSource
     from flowkeep.extraction.sources.postgresql_statements import STATEMENTS
+    from flowkeep.workflows import steps
     from flowkeep.workflows.metadata_extraction.sql import BaseSQLMetadataExtractionWorkflow
 
 
@@ -121,6 +122,11 @@ class LateActivities(BaseSQLMetadataExtractionActivities):
         async with await psycopg.AsyncConnection.connect(url) as connection:
             await connection.execute("CREATE TABLE late (a integer, b integer)")
 
+    @activity.defn
+    async def add_a_comment(self, workflow_args: dict[str, Any]) -> str:
+        """Do a second thing, as a step behind the first."""
+        return "commented"
+
 
 @workflow.defn
 class Late(BaseSQLMetadataExtractionWorkflow):
@@ -133,9 +139,18 @@ class Late(BaseSQLMetadataExtractionWorkflow):
         return [
             activities.fetch_tables,
             activities.transform_data,
-            activities.add_a_table,
+            steps(activities.add_a_table, activities.add_a_comment),
             activities.fetch_columns,
         ]
+
+
+@workflow.defn
+class FetchingInSteps(BaseSQLMetadataExtractionWorkflow):
+    """Declares a fetch as a step."""
+
+    @staticmethod
+    def get_activities(activities: Any) -> Any:
+        return [steps(activities.fetch_tables), activities.transform_data]
 
 
 class ForgetfulActivities(BaseSQLMetadataExtractionActivities):

@@ -48,6 +48,7 @@ def neutral(storage: Storage, found: dict[str, Any]) -> Any:
     return orjson.loads(orjson.dumps(manifest).replace(manifest["run_id"].encode(), b"RUN"))
 
 
+@pytest.mark.long
 async def test_a_run_survives_kill_9_of_its_worker(
     settings: Settings, task_queue: str, sample_url: str, holder: psycopg.AsyncConnection[Any]
 ) -> None:

@@ -1,6 +1,6 @@
 """Kill -9 of worker, source and storage at random points: the result is that of a calm run.
 
-Two points each; `--fault-points 10` for more.
+One point each; `--fault-points 10` for more.
 """
 
 import asyncio

@@ -26,6 +26,7 @@ CLASSES: list[Any] = [
     flows.RawOnly,
     flows.OwnSql,
     flows.Late,
+    flows.FetchingInSteps,
     flows.Forgetful,
     flows.Policies,
     flows.Plain,
@@ -214,6 +215,14 @@ async def test_kinds_that_do_not_fit_are_read_again(
     assert names.count("fetch_tables") == 2
     assert names.count("fetch_columns") == 1
     assert names.count("transform_data") == 3
+    assert names.count("flowkeep.run_steps") == 1
+    assert names.count("add_a_table") == names.count("add_a_comment") == 1
+
+
+async def test_fetches_are_no_steps(client: WorkflowClient, sample_url: str) -> None:
+    """A fetch declared as a step fails the run before anything is read, and is named."""
+    with pytest.raises(RunFailed, match=r"steps\(…\) of FetchingInSteps lists fetch_tables"):
+        await result_of(client, flows.FetchingInSteps, sample_url)
 
 
 async def test_kinds_that_never_fit_fail_the_run(

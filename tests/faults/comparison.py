@@ -90,6 +90,7 @@ def compare(truth: Truth, ledger: Ledger) -> list[str]:
         *_requests(truth, ledger),
         *_runs(truth, ledger),
         *_tasks(truth, ledger),
+        *_told(ledger),
         *_extra(truth, ledger),
     ]
 
@@ -237,6 +238,19 @@ def _cut_off(
         ends = [line for line in said if line.event != "begin"]
         if attempt not in rows and ends and not any(map(truth.excused, ends)):
             yield f"attempt {attempt} is missing ({_words(said)})"
+
+
+def _told(ledger: Ledger) -> Iterator[str]:
+    """What no activity carries out was done at most once, and has ended when its run has."""
+    for row in ledger.told:
+        run = ledger.runs.get(row["run_id"])
+        name = f"{run['workflow_id'] if run else row['run_id']} {row['activity_id']}"
+        if row["attempt"] != 1:
+            yield f"{name}: attempt {row['attempt']} of a {row['type']}"
+        if run is None or run["status"] in OPEN:
+            continue
+        if row["status"] in OPEN or row["finished_at"] is None:
+            yield f"{name}: is {row['status']} though its run has ended"
 
 
 def _extra(truth: Truth, ledger: Ledger) -> Iterator[str]:

@@ -197,20 +197,20 @@ async def _until_true(place: Scene, truth: Truth, report: Report, ended: float) 
             place.say(f"{len(found)} differences when the last run ended")
             first = False
         if not found:
-            found = await _verify(place)
+            found = await verify(place)
         if not found or report.truth_seconds > TRUTH_SECONDS:
             report.differences = found
             return ledger
         await asyncio.sleep(1)
 
 
-async def _verify(place: Scene) -> list[str]:
+async def verify(place: Scene) -> list[str]:
     """Ask flowkeep itself: `ledger verify --deep` must find nothing and say so by its exit code."""
-    verify = place.program("verify", CLI, "ledger", "verify", "--deep", "-o", "json", direct=True)
-    verify.log.unlink(missing_ok=True)
-    await verify.start()
-    code = await verify.end()
-    return [] if code == 0 else [f"ledger verify: exit code {code}: {verify.log.read_text()}"]
+    program = place.program("verify", CLI, "ledger", "verify", "--deep", "-o", "json", direct=True)
+    program.log.unlink(missing_ok=True)
+    await program.start()
+    code = await program.end()
+    return [] if code == 0 else [f"ledger verify: exit code {code}: {program.log.read_text()}"]
 
 
 def summary(

@@ -143,7 +143,7 @@ def _read_marker(event: HistoryEvent, truth: ExecutionTruth) -> None:
     if marker.marker_name != _LOCAL:
         return
     data = json.loads(marker.details["data"].payloads[0].data)
-    if data["activity_type"].startswith("flowkeep."):
+    if data["activity_type"].startswith("flowkeep.record_"):
         return  # how flowkeep itself talks to its recorder is no task
     task = TaskTruth(data["activity_id"], data["activity_type"], local=True)
     task.last = data["attempt"]

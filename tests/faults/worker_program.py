@@ -18,12 +18,18 @@ from temporalio.client import Client
 from temporalio.worker import Worker as PlainWorker
 
 from flowkeep import telemetry
+from flowkeep.activities import definition as loading
 from flowkeep.clients.workflow import WorkflowClient
 from flowkeep.contracts import Attempt
 from flowkeep.errors import FlowkeepError
 from flowkeep.settings import Settings
 from flowkeep.worker import Worker
+from flowkeep.workflows import definition_calls
+from tests.definitions.runs import faulted
 from tests.faults import workloads
+
+MOST_EVENTS = 60
+"""Events after which a run of a definition continues as new."""
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +62,8 @@ async def _serve(settings: Settings, options: argparse.Namespace) -> None:
 
 
 async def _serve_ours(settings: Settings, options: argparse.Namespace) -> None:
+    definition_calls.HEARTBEAT = workloads.HEARTBEAT
+    loading.MOST_EVENTS = MOST_EVENTS
     evolving = workloads.EvolvesLater if options.old else workloads.Evolves
     late = [] if options.old else [workloads.late_step]
     async with await WorkflowClient.connect(settings) as client:
@@ -66,6 +74,8 @@ async def _serve_ours(settings: Settings, options: argparse.Namespace) -> None:
             client,
             workflow_classes=[*workloads.COMMON, workloads.Listed, evolving],
             workflow_activities=[*listed, *workloads.ACTIVITIES, *late],
+            actions=faulted.ACTIONS,
+            action_tenants=[],
             graceful_shutdown_timeout=timedelta(seconds=2),
         )
         await worker.start()

@@ -1,15 +1,17 @@
 """Reading the plans of what a method asks PostgreSQL."""
 
 import json
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
+from unittest.mock import patch
 
 from sqlalchemy import event
 
 from flowkeep.statestore import Store
+from flowkeep.statestore import session as session_module
 from flowkeep.statestore.repositories import driven
-from flowkeep.statestore.session import EngineScope, Session
+from flowkeep.statestore.session import _SET_RANGES, EngineScope, Session
 
 
 def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
@@ -49,6 +51,21 @@ def statements(store: Store) -> Iterator[list[tuple[str, Any]]]:
         driven.rows = run
 
 
+@contextmanager
+def _noting_ranges(told: list[tuple[str, Any]]) -> Iterator[None]:
+    """Note when a session plans in ranges only; pages go through SQLAlchemy, to be seen."""
+    ordered = EngineScope.ordered
+
+    @asynccontextmanager
+    async def noted(self: EngineScope) -> AsyncIterator[Session]:
+        async with ordered(self) as session:
+            told.append((_SET_RANGES, None))
+            yield session
+
+    with patch.object(EngineScope, "ordered", noted), patch.object(session_module, "is_tracing"):
+        yield
+
+
 async def plans(
     store: Store, call: Callable[[], Coroutine[Any, Any, Any]], *, generic: bool
 ) -> list[list[dict[str, Any]]]:
@@ -59,7 +76,7 @@ async def plans(
         call: The method.
         generic: Plan as for a prepared statement that does not know its parameters.
     """
-    with statements(store) as told:
+    with statements(store) as told, _noting_ranges(told):
         await call()
     found = []
     async with store.runs._scope.read() as session:
@@ -68,9 +85,7 @@ async def plans(
         mode = "force_generic_plan" if generic else "force_custom_plan"
         await driver.execute("BEGIN")
         for statement, parameters in told:
-            if statement.lstrip().startswith(
-                "SELECT set_config("
-            ):  # how a list is planned is part of its plan
+            if statement == _SET_RANGES:  # how a list is planned is part of its plan
                 await driver.execute(statement)
                 continue
             if not statement.lstrip(" (\n").startswith(_VERBS):

@@ -9,7 +9,7 @@ import pytest
 from flowkeep.contracts import Run, RunStatus
 from flowkeep.errors import AlreadyTerminal, Conflict, OpenRunExists, RevisionMismatch
 from flowkeep.statestore import Store
-from flowkeep.statestore.store import Transaction
+from flowkeep.statestore.gathered import Transaction
 from tests.statestore.locks import blocked
 from tests.statestore.records import TENANT, kinds, new_run, running
 

@@ -13,6 +13,8 @@ from sqlalchemy import text
 from flowkeep.contracts import PauseRequest, RunKind
 from flowkeep.contracts.erasure import Erased
 from flowkeep.contracts.large_payloads import Need
+from flowkeep.contracts.steps import StepScope
+from flowkeep.contracts.task_logs import NewLogLine
 from flowkeep.errors import Conflict, InvalidInput
 from flowkeep.settings import StorageSettings
 from flowkeep.statestore import Store, connect
@@ -63,6 +65,24 @@ VALUES (:archived, :tenant, 'default', 'w', 'Extract', 'q', 'run', '{}', 'cli', 
     now(), now(), :bundle, now()),
     (:chunk, :tenant, 'default', 'w', 'Extract', 'q', 'chunk', '{}', 'cli', 'succeeded',
     now(), now(), :bundle, now());
+INSERT INTO flowkeep.api_key (id, tenant_id, name, subject, prefix, hash, created_at)
+VALUES (gen_random_uuid(), :tenant, 'key', 'ana', 'fk_' || :tenant, '', now());
+INSERT INTO flowkeep.audit_log (id, tenant_id, at, subject, via, request_id, action, object_kind,
+    outcome)
+VALUES (gen_random_uuid(), :tenant, now(), 'ana', 'key', 'r', 'run.start', 'run', 'done');
+INSERT INTO flowkeep.idempotency (tenant_id, subject, key, request, digest, state, holder,
+    lease_until, created_at)
+VALUES (:tenant, 'ana', 'key', 'POST /x', '', 'running', gen_random_uuid(), now(), now());
+INSERT INTO flowkeep.schedule (id, tenant_id, name, temporal_id, workflow_type, task_queue, labels,
+    spec, policy, revision, created_at, updated_at)
+VALUES (gen_random_uuid(), :tenant, 'nightly', 't', 'Extract', 'q', '{}', '{}', '{}', 1, now(),
+    now());
+INSERT INTO flowkeep.webhook (id, tenant_id, name, url, events, labels, secret_id, revision,
+    created_at, updated_at)
+VALUES (gen_random_uuid(), :tenant, 'hook', 'https://x', '[]', '{}', gen_random_uuid(), 1, now(),
+    now());
+INSERT INTO flowkeep.webhook_delivery (tenant_id, webhook_id, type, state, created_at)
+VALUES (:tenant, gen_random_uuid(), 'test', 'due', now());
 INSERT INTO flowkeep.run_label (tenant_id, key, value, archived, created_at, run_id)
 VALUES (:tenant, 'a', 'b', true, now(), :archived);
 """
@@ -85,6 +105,16 @@ async def add_run(store: Store, tenant: str, **fields: Any) -> Any:
     ref = ref_of(run, tenant, kind=run.kind)
     await store.runs.mark_running(tenant, run.id, temporal_run_id=ref.temporal_run_id)
     await store.system.record([attempt(ref, "1", output={"big": "x" * 20_000})])
+    await store.system.open_steps(
+        StepScope(run.id, tenant, ref.temporal_run_id, "1", run.created_at), ref
+    )
+    await store.task_logs.keep(
+        [
+            NewLogLine(
+                run.id, tenant, ref.temporal_run_id, "1", 1, run.created_at, 20, "x", "y", None
+            )
+        ]
+    )
     await store.system.set_paused(ref, PauseRequest(paused=True, reason="lunch"))
     await store.system.close_segment(close_of(ref, outputs={"a": 1}))
     return run

@@ -1,6 +1,7 @@
 """Lists of runs: every row once, in order, only the tenant's own."""
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -63,6 +64,36 @@ async def test_several_triggers_are_merged_in_order(store: Store) -> None:
         merged = await walk(store, app_id=app_id, triggered_from=["cli", "schedule", "cli"])
         assert merged == [i for i in everything if i not in made["api"]]
         assert set(await walk(store, app_id=app_id, triggered_from="api")) == made["api"]
+
+
+async def test_apps_and_owners_narrow_every_list(store: Store) -> None:
+    """Several apps are one ordered list, and with an owner only theirs, in each kind of list."""
+    made: dict[tuple[str, str], UUID] = {}
+    for app in ("a", "b", "c"):
+        for owner in ("ana", "bob"):
+            run = await store.runs.create(
+                TENANT, new_run(app_id=app, owner=owner, workflow_id=app + owner)
+            )
+            await store.runs.mark_running(TENANT, run.id)
+            await store.runs.set_waiting(TENANT, run.id, pause=PauseRequest(paused=True))
+            made[app, owner] = run.id
+    runs, everything = store.runs, await walk(store)
+    two = {made[app, owner] for app in ("a", "c") for owner in ("ana", "bob")}
+    assert await walk(store, apps=["a", "c"]) == [i for i in everything if i in two]
+    reads: tuple[Any, ...] = (
+        runs.get_paginated_runs,
+        runs.find_paused,
+        partial(runs.list_by_status, status="waiting"),
+        partial(runs.find_by_workflow_id, workflow_id="aana"),
+    )
+    for read in reads:
+        page = await read(TENANT, owner="ana", apps=["a"])
+        assert [run.id for run in page] == [made["a", "ana"]]
+        assert not (await read(TENANT, owner="bob", apps=["d"])).data
+    with pytest.raises(InvalidInput, match="one app"):
+        await runs.get_paginated_runs(
+            TENANT, apps=list("abcdefghi"), triggered_from=list("abcdefghi")
+        )
 
 
 async def test_each_filter_narrows_the_list(store: Store) -> None:

@@ -134,6 +134,8 @@ SINGLE: list[tuple[dict[str, Any], set[str]]] = [
     ({"status": "failed"}, both("by_status")),
     ({"app_id": "app4", "status": "failed"}, both("by_app_status")),
     ({"workflow_type": "Rare"}, both("by_type")),
+    ({"apps": ["app2", "app4"]}, both("by_app")),
+    ({"apps": ["app2", "app4"], "status": "failed"}, both("by_app_status")),
     ({"owner": "owner6"}, both("by_owner")),
     ({"owner": "nobody"}, both("by_owner")),
     ({"definition_id": UUID(md5(b"d2").hexdigest())}, both("by_definition")),

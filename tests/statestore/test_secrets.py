@@ -7,6 +7,7 @@ import pytest
 from cryptography.fernet import Fernet
 from pydantic import BaseModel, SecretBytes, SecretStr
 
+from flowkeep.contracts.secret_names import secret_id
 from flowkeep.errors import ConfigurationError, Conflict, InvalidInput, NotFound
 from flowkeep.statestore import Store, connect, extract_secrets
 from flowkeep.statestore.secrets import is_reference, references, same_arguments
@@ -41,6 +42,17 @@ async def test_a_chosen_id_is_safe_to_repeat(store: Store) -> None:
     with pytest.raises(Conflict):
         await store.secrets.put(OTHER, CANARY, secret_id=secret_id)
     assert await store.secrets.get(TENANT, first) == CANARY
+
+
+async def test_a_name_has_the_newest_value_of_its_tenant(store: Store) -> None:
+    """What is set under a name replaces what was, and is another tenant's under the same name."""
+    first = await store.secrets.set(TENANT, "warehouse", "one")
+    assert await store.secrets.set(TENANT, "warehouse", {"password": CANARY}) == first
+    await store.secrets.set(OTHER, "warehouse", "theirs")
+    assert await store.secrets.get(TENANT, secret_id(TENANT, "warehouse")) == {"password": CANARY}
+    assert await store.secrets.get(OTHER, secret_id(OTHER, "warehouse")) == "theirs"
+    with pytest.raises(NotFound):
+        await store.secrets.get(OTHER, first)
 
 
 @pytest.mark.parametrize("reference", ["x", {"a": 1}, {}, 5, None])

@@ -51,7 +51,7 @@ async def test_an_inserted_task_is_a_task_like_any_other(store: Store) -> None:
     assert (added.activity_id, added.temporal_run_id) == ("load[3]#2", NO_EXECUTION)
     assert (added.status, added.type, added.source) == (
         TaskStatus.PENDING,
-        TaskType.STEP,
+        TaskType.ITEM,
         Source.CLIENT,
     )
     assert (added.deadline_at, added.started_at, added.finished_at) == (at(60), None, None)
@@ -133,6 +133,7 @@ UNSTORABLE: list[tuple[dict[str, Any], str]] = [
     ({"batch": "a\nb"}, "batch"),
     ({"worker": ""}, "worker"),
     ({"temporal_run_id": "a/b"}, "temporal_run_id"),
+    ({"type": TaskType.STEP}, "type 'step' is for steps inside activities"),
     ({"scheduled_at": datetime(2026, 1, 1)}, "scheduled_at"),  # noqa: DTZ001
 ]
 

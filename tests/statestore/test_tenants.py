@@ -18,12 +18,15 @@ from flowkeep.contracts import (
     TaskKey,
     TaskStatus,
 )
-from flowkeep.errors import Forbidden, InvalidInput, NotFound
+from flowkeep.contracts.api.keys import ApiKey, NewApiKey
+from flowkeep.errors import Forbidden, InvalidInput, NotFound, Unauthenticated
 from flowkeep.statestore import Store
 from tests.statestore.counting import foreign_statistics
 from tests.statestore.definitions import CANVAS, foreign_calls, stored
 from tests.statestore.leftovers import foreign_deletes
 from tests.statestore.records import OTHER, TENANT, at, attempt, new_id, new_run, ref_of, running
+from tests.statestore.schedules import foreign_schedules, stored_schedule
+from tests.statestore.webhooks import foreign_webhooks, stored_webhook
 
 ABSENT = "absent"
 """The answer of reads that find nothing, in their own form."""
@@ -91,6 +94,8 @@ def calls(
         "tasks.find_pending_retries": (tasks.find_pending_retries(OTHER, at(10**6)), ABSENT),
         "tasks.find_overdue": (tasks.find_overdue(OTHER, at(10**6)), ABSENT),
         "tasks.find_timed_out": (tasks.find_timed_out(OTHER, at(0)), ABSENT),
+        "tasks.open_questions": (tasks.open_questions(OTHER), ABSENT),
+        "tasks.names_by_state": (_any_names(store, run), ABSENT),
         "tasks.list_tasks": (tasks.list_tasks(OTHER, run.id), ABSENT),
         "tasks.list_attempts": (tasks.list_attempts(OTHER, run.id), ABSENT),
         "state.get_arguments": (state.get_arguments(OTHER, run.id), NotFound),
@@ -102,14 +107,38 @@ def calls(
             ABSENT,
         ),
         "secrets.put": (secrets.put(OTHER, "x"), None),
+        "secrets.set": (secrets.set(OTHER, "x", "x"), None),
         "secrets.get": (secrets.get(OTHER, reference), NotFound),
         "secrets.delete": (secrets.delete(OTHER, reference), ABSENT),
+        "secrets.list": (secrets.list("third"), ABSENT),
         "secrets.resolve": (secrets.resolve(OTHER, reference), NotFound),
+    }
+
+
+def foreign_keys(store: Store, key: ApiKey) -> dict[str, Any]:
+    """Return, by method, a call with the foreign tenant; three name no tenant."""
+    keys, new = store.api_keys, NewApiKey(name="x", system=True)
+    return {
+        "api_keys.create": (keys.create(OTHER, new, subject="x"), None),
+        "api_keys.ensure_system": (keys.ensure_system(OTHER, new, subject="x"), None),
+        "api_keys.get": (keys.get(OTHER, key.id), NotFound),
+        "api_keys.list": (keys.list("third"), ABSENT),
+        "api_keys.rename": (keys.rename(OTHER, key.id, "x"), Forbidden),
+        "api_keys.revoke": (keys.revoke(OTHER, key.id), Forbidden),
+        "api_keys.delete_ended": (keys.delete_ended(OTHER, at(10**9)), ABSENT),
+        "api_keys.authenticate": (keys.authenticate(key.prefix), Unauthenticated),
+        "api_keys.confirm": (keys.confirm(CHILD), Unauthenticated),
+        "api_keys.note_use": (keys.note_use(CHILD), None),
     }
 
 
 async def _none_counted(store: Store) -> bool:
     return any((await store.runs.count_by_status(OTHER, "7d")).values())
+
+
+async def _any_names(store: Store, run: Run) -> bool:
+    lists = await store.tasks.names_by_state(OTHER, run.id)
+    return any((lists.current, lists.completed, lists.failed, lists.skipped))
 
 
 def _failed() -> Any:
@@ -141,6 +170,9 @@ async def test_no_method_reaches_over_the_border(store: Store) -> None:
     )
     await store.state.save_state(TENANT, "key", {"a": 1})
     reference = await store.secrets.put(TENANT, "secret")
+    schedule = await stored_schedule(store)
+    hook = await stored_webhook(store)
+    issued = await store.api_keys.create(TENANT, NewApiKey(name="k", system=True), subject="ana")
 
     async def everything() -> list[Any]:
         return [
@@ -153,12 +185,20 @@ async def test_no_method_reaches_over_the_border(store: Store) -> None:
             await store.definitions.get(TENANT, definition.id),
             await store.actions.get(TENANT, action.id),
             await store.apps.get(TENANT, app.id),
+            await store.api_keys.get(TENANT, issued.id),
+            await store.schedules.get(TENANT, schedule.name),
+            await store.schedules.arguments(TENANT, schedule.name),
+            await store.webhooks.get(TENANT, hook.id),
+            await store.webhooks.deliveries(TENANT, hook.id),
         ]
 
     before = await everything()
     known = calls(store, await store.runs.get(TENANT, run.id), task, "key", reference)
     known |= foreign_calls(store, definition, action, app)
     known |= foreign_deletes(store, run)
+    known |= foreign_keys(store, issued)
+    known |= foreign_schedules(store, schedule)
+    known |= foreign_webhooks(store, run, hook)
     known |= foreign_statistics(store)
     public = {
         f"{noun}.{name}"
@@ -172,6 +212,10 @@ async def test_no_method_reaches_over_the_border(store: Store) -> None:
             "apps",
             "retention",
             "statistics",
+            "api_keys",
+            "schedules",
+            "task_logs",
+            "webhooks",
         )
         for name, _ in inspect.getmembers(getattr(store, noun), inspect.iscoroutinefunction)
         if not name.startswith("_")

@@ -1,6 +1,5 @@
 """Activities that extract the metadata of a SQL database."""
 
-import asyncio
 import inspect
 import threading
 from collections.abc import Callable
@@ -9,6 +8,7 @@ from typing import Any, ClassVar, TypeVar
 from temporalio import activity
 
 from flowkeep.activities.base import ActivitiesInterface
+from flowkeep.activities.blocking import run_stoppable
 from flowkeep.activities.metadata_extraction.fetches import Arguments, KindFetches
 from flowkeep.contracts import CheckResult, PreflightResult
 from flowkeep.contracts.extraction import FetchResult, FinishResult, TransformResult
@@ -16,7 +16,7 @@ from flowkeep.contracts.packed import unpack
 from flowkeep.errors import ConfigurationError, Incomplete
 from flowkeep.extraction.credentials import SourceCredentials
 from flowkeep.extraction.handler import SQLHandler
-from flowkeep.extraction.memory import return_memory, share_memory
+from flowkeep.extraction.memory import share_memory
 from flowkeep.extraction.metadata.checkpoint import Attempt
 from flowkeep.extraction.metadata.extraction import MetadataExtraction
 from flowkeep.extraction.metadata.keys import RunLocation
@@ -137,23 +137,9 @@ class BaseSQLMetadataExtractionActivities(KindFetches):
         options = ExtractionOptions.read(arguments.get("metadata"))
         # The server ends a statement that takes too long; until then it may well say nothing.
         self.allow_silence(options.statement_timeout_seconds + _SILENCE_MARGIN_SECONDS)
-        stop = threading.Event()
-
-        def call() -> T:
-            try:
-                return work(self._extraction(arguments, options, stop))
-            finally:
-                return_memory()
-
-        working = asyncio.ensure_future(self.run_blocking(call))
-        try:
-            return await asyncio.shield(working)
-        except asyncio.CancelledError:
-            stop.set()
-            await asyncio.wait([working])
-            if not working.cancelled():
-                working.exception()  # it was stopped: what it says of that interests nobody
-            raise
+        return await run_stoppable(
+            self, lambda stop: work(self._extraction(arguments, options, stop))
+        )
 
     def _extraction(
         self, arguments: Arguments, options: ExtractionOptions, stop: threading.Event

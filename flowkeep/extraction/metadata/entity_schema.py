@@ -9,8 +9,9 @@ import json
 import sys
 from typing import Any
 
+from flowkeep.extraction.logs.kinds import ALL_KINDS
 from flowkeep.extraction.metadata.envelope import ENVELOPE
-from flowkeep.extraction.metadata.kinds import KINDS, ColumnType, Kind
+from flowkeep.extraction.metadata.kinds import ColumnType, Kind
 from flowkeep.extraction.metadata.manifest_file import ENTITY_SCHEMA
 from flowkeep.extraction.metadata.transform import RELATION_TYPES, EntityContext, Transformer
 
@@ -35,17 +36,17 @@ def entity_schema() -> Schema:
 
     Entities of kinds that are not ours have to fit the envelope only.
     """
-    transformer = Transformer(EntityContext(namespace="", run_id=""))
+    transformer = Transformer(EntityContext(namespace="", run_id="", kinds=ALL_KINDS))
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:flowkeep:schema:entity:{ENTITY_SCHEMA}",
         "title": "Entity",
-        "description": "An object of a catalogue, as one line of the asset files.",
+        "description": "An object of a catalogue or a query log, one line of the asset files.",
         "type": "object",
         "properties": {name: _envelope()[name] for name in ENVELOPE},
         "required": list(ENVELOPE),
         "additionalProperties": False,
-        "allOf": [_of_kind(kind) for kind in KINDS.values()],
+        "allOf": [_of_kind(kind) for kind in ALL_KINDS.values()],
         "$defs": {
             "link": {
                 "description": "Another entity.",
@@ -54,8 +55,8 @@ def entity_schema() -> Schema:
                 "required": ["typeName", "qualifiedName"],
                 "additionalProperties": False,
             },
-            **{kind.name: _attributes(transformer, kind) for kind in KINDS.values()},
-            **{f"{kind.name}.links": _links(transformer, kind) for kind in KINDS.values()},
+            **{kind.name: _attributes(transformer, kind) for kind in ALL_KINDS.values()},
+            **{f"{kind.name}.links": _links(transformer, kind) for kind in ALL_KINDS.values()},
         },
     }
 

@@ -49,6 +49,8 @@ class TaskFacts:
         first: Number of its first attempt; a local activity without an id of its own gets another
             one after each long back-off, and goes on counting.
         goes_on: Whether it waits for another attempt.
+        index: Which item it works on; -1 for a task without items.
+        batch: The batch of items.
     """
 
     key: str
@@ -62,6 +64,8 @@ class TaskFacts:
     before: TaskStatus | None = None
     first: int = 1
     goes_on: bool = False
+    index: int = -1
+    batch: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -180,6 +180,8 @@ class Rebuilder:
             activity_id=known.task.key,
             attempt=number,
             task_name=known.task.name,
+            task_index=known.task.index,
+            batch=known.task.batch,
             type=known.task.type,
             **{
                 "recorded_at": now,

@@ -6,7 +6,8 @@ from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 from temporalio.api.history.v1 import HistoryEvent
 
 from flowkeep.contracts import TaskStatus, TaskType
-from flowkeep.contracts.identity import MAP_CHUNK_TYPE, RECORD_PAUSE
+from flowkeep.contracts.identity import MAP_CHUNK_TYPE, RECORD_ACTIVITIES
+from flowkeep.contracts.named_tasks import NamedTask
 from flowkeep.recording.history.end import end_of
 from flowkeep.recording.history.facts import End, Facts, Start, TaskFacts
 from flowkeep.recording.history.local import Marker, failed_as, local_activity
@@ -56,10 +57,13 @@ class FactReader:
         told = event.activity_task_scheduled_event_attributes
         header = read_header(told.header.fields) or {}
         self._flowkeep = self._flowkeep or header.get("flowkeep") is True
+        named = NamedTask.from_header(header.get("task")) or NamedTask(told.activity_type.name)
         task = TaskFacts(
             key=self._free(told.activity_id, header.get("task_key")),
             activity_id=told.activity_id,
-            name=told.activity_type.name,
+            name=named.name,
+            index=named.index,
+            batch=named.batch,
             type=TaskType.ACTIVITY,
             scheduled_id=event.event_id,
             execution=self._execution,
@@ -102,7 +106,7 @@ class FactReader:
 
     def _mark(self, event: HistoryEvent) -> None:
         marker = local_activity(event.marker_recorded_event_attributes)
-        if marker is None or marker.name == RECORD_PAUSE:
+        if marker is None or marker.name in RECORD_ACTIVITIES:
             return
         task = self._local(marker)
         task.scheduled_id = event.event_id

@@ -22,7 +22,7 @@ from flowkeep.statestore.archive.parts import (
     Part,
 )
 from flowkeep.statestore.repositories import payloads
-from flowkeep.statestore.repositories.rows import EVENT, PAUSE, SEGMENT
+from flowkeep.statestore.repositories.rows import EVENT, PAUSE, SEGMENT, task_record
 from flowkeep.storage import Storage
 
 if TYPE_CHECKING:
@@ -83,9 +83,7 @@ class RunReader:
     def attempts(self) -> list[Task]:
         """Return all attempts, by (temporal_run_id, activity_id, attempt)."""
         rows = self._unpacked(self._rows(TASKS), "input", "output")
-        found = (
-            Task.model_validate({name: row[name] for name in Task.model_fields}) for row in rows
-        )
+        found = (task_record({name: row[name] for name in Task.model_fields}) for row in rows)
         return sorted(
             found, key=lambda task: (task.temporal_run_id, task.activity_id, task.attempt)
         )

@@ -12,8 +12,10 @@ Rules that hold for every method:
 """
 
 from flowkeep.statestore.protocols.actions import ActionRepository
+from flowkeep.statestore.protocols.api_keys import ApiKeyRepository
 from flowkeep.statestore.protocols.apps import AppRepository
 from flowkeep.statestore.protocols.archive import ArchiveRepository
+from flowkeep.statestore.protocols.audit import AuditRepository, IdempotencyRepository
 from flowkeep.statestore.protocols.definitions import DefinitionRepository
 from flowkeep.statestore.protocols.large_payloads import LargePayloadRepository
 from flowkeep.statestore.protocols.reads import RunReads
@@ -23,6 +25,7 @@ from flowkeep.statestore.protocols.retention import RetentionRepository
 from flowkeep.statestore.protocols.run_deletes import RunDeletes
 from flowkeep.statestore.protocols.run_lists import RunLists
 from flowkeep.statestore.protocols.runs import RunRepository
+from flowkeep.statestore.protocols.schedules import ScheduleRecordRepository, ScheduleRepository
 from flowkeep.statestore.protocols.state import SecretRepository, StateRepository
 from flowkeep.statestore.protocols.statistics import (
     RunCounts,
@@ -35,9 +38,12 @@ from flowkeep.statestore.protocols.verification import LedgerCheckRepository
 
 __all__ = [
     "ActionRepository",
+    "ApiKeyRepository",
     "AppRepository",
     "ArchiveRepository",
+    "AuditRepository",
     "DefinitionRepository",
+    "IdempotencyRepository",
     "LargePayloadRepository",
     "LedgerCheckRepository",
     "PendingRequestRepository",
@@ -49,6 +55,8 @@ __all__ = [
     "RunLists",
     "RunReads",
     "RunRepository",
+    "ScheduleRecordRepository",
+    "ScheduleRepository",
     "SecretRepository",
     "StateRepository",
     "StatisticsRepository",

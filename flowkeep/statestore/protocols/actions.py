@@ -65,6 +65,7 @@ class ActionRepository(Protocol):
         tenant_id: str,
         *,
         app_id: str | None = None,
+        apps: Sequence[str] | None = None,
         limit: int = 20,
         last_id: UUID | None = None,
     ) -> Page[Action]:
@@ -73,6 +74,7 @@ class ActionRepository(Protocol):
         Args:
             tenant_id: Whose actions.
             app_id: Only this app's.
+            apps: Only those of these apps, and those of none, which serve the whole tenant.
             limit: Rows per page, 1 to 100.
             last_id: Id of the last action of the page before.
 

@@ -63,9 +63,18 @@ class RetentionRepository(Protocol):
         ...
 
     async def delete_policy(
-        self, tenant_id: str, *, app_id: str | None = None, definition_id: UUID | None = None
+        self,
+        tenant_id: str,
+        *,
+        app_id: str | None = None,
+        definition_id: UUID | None = None,
+        expected_revision: int | None = None,
     ) -> bool:
-        """Remove the policy of exactly this scope; returns whether there was one."""
+        """Remove the policy of exactly this scope; returns whether there was one.
+
+        Raises:
+            RevisionMismatch: If `expected_revision` is given and is not the stored one.
+        """
         ...
 
     async def plan(

@@ -35,6 +35,7 @@ class RunLists(Protocol):
         since: datetime | None = None,
         until: datetime | None = None,
         kinds: Sequence[RunKind] = (RunKind.RUN,),
+        apps: Sequence[str] | None = None,
     ) -> Page[RunSummary]:
         """Return a page of runs, newest first by (created_at, id).
 
@@ -55,6 +56,7 @@ class RunLists(Protocol):
             since: Only runs created at this time or later.
             until: Only runs created before this time.
             kinds: Kinds to show; chunks of a `map` are hidden unless asked for.
+            apps: Only runs of these apps, at most 32; None for all.
 
         Raises:
             InvalidInput: If the limit is out of range, a filter is malformed, or `last_id` names
@@ -82,6 +84,8 @@ class RunLists(Protocol):
         last_id: UUID | None = None,
         *,
         last_updated_at: datetime | None = None,
+        owner: str | None = None,
+        apps: Sequence[str] | None = None,
     ) -> Page[RunSummary]:
         """Return a page of the runs in a status, longest unchanged first by (updated_at, id).
 
@@ -94,6 +98,8 @@ class RunLists(Protocol):
             limit: Rows per page, 1 to 100.
             last_id: Id of the last run of the page before.
             last_updated_at: Its `updated_at`, as that page had it.
+            owner: Only this owner's.
+            apps: Only runs of these apps; None for all.
 
         Raises:
             InvalidInput: As all lists; also if only one of the last two is passed.
@@ -101,7 +107,13 @@ class RunLists(Protocol):
         ...
 
     async def find_paused(
-        self, tenant_id: str, limit: int = 20, last_id: UUID | None = None
+        self,
+        tenant_id: str,
+        limit: int = 20,
+        last_id: UUID | None = None,
+        *,
+        owner: str | None = None,
+        apps: Sequence[str] | None = None,
     ) -> Page[RunSummary]:
         """Return a page of the runs with an open pause, latest pause first.
 
@@ -110,7 +122,13 @@ class RunLists(Protocol):
         ...
 
     async def find_stuck(
-        self, tenant_id: str, limit: int = 20, last_id: UUID | None = None
+        self,
+        tenant_id: str,
+        limit: int = 20,
+        last_id: UUID | None = None,
+        *,
+        owner: str | None = None,
+        apps: Sequence[str] | None = None,
     ) -> Page[RunSummary]:
         """Return a page of the open runs that do not move, newest first; see `RunSummary.stuck`.
 
@@ -144,6 +162,8 @@ class RunLists(Protocol):
         namespace: str | None = None,
         limit: int = 20,
         last_id: UUID | None = None,
+        owner: str | None = None,
+        apps: Sequence[str] | None = None,
     ) -> Page[RunSummary]:
         """Return the runs that used a workflow_id, newest first; at most one of them is open."""
         ...

@@ -5,9 +5,11 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from flowkeep.contracts import (
+    Page,
     StateEntry,
     StateType,
 )
+from flowkeep.contracts.api.secrets import SecretInfo
 
 
 class StateRepository(Protocol):
@@ -106,6 +108,17 @@ class SecretRepository(Protocol):
         """
         ...
 
+    async def set(self, tenant_id: str, name: str, value: dict[str, Any] | str) -> dict[str, str]:
+        """Store a value under a name, in the place of the one before; returns its reference.
+
+        Definitions call for it by `secret("name")`. It is no run's, so it stays until deleted.
+
+        Raises:
+            ConfigurationError: If no key is configured.
+            InvalidInput: If the name is empty or too long, or the value cannot be stored.
+        """
+        ...
+
     async def get(self, tenant_id: str, reference: Mapping[str, Any] | str | UUID) -> Any:
         """Return the decrypted value.
 
@@ -117,6 +130,18 @@ class SecretRepository(Protocol):
 
     async def delete(self, tenant_id: str, reference: Mapping[str, Any] | str | UUID) -> bool:
         """Remove a secret; returns whether it existed."""
+        ...
+
+    async def list(
+        self, tenant_id: str, *, limit: int = 20, after: str | None = None
+    ) -> Page[SecretInfo]:
+        """Return a page of the secrets that have names, by name; never their values.
+
+        Args:
+            tenant_id: Whose.
+            limit: Rows per page, 1 to 100.
+            after: Name that the page before ended with.
+        """
         ...
 
     async def resolve(self, tenant_id: str, value: Any) -> Any:

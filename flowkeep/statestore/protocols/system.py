@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
+from uuid import UUID
 
 from flowkeep.contracts import (
     Attempt,
@@ -13,11 +14,15 @@ from flowkeep.contracts import (
     SegmentClose,
 )
 from flowkeep.contracts.erasure import Erased
+from flowkeep.contracts.named_tasks import TaskNotes
 from flowkeep.contracts.rotation import KeyUse, Rotation
 from flowkeep.statestore.protocols.reconciliation import ReconciliationRepository
 from flowkeep.statestore.protocols.recorded import RecordedRepository
+from flowkeep.statestore.protocols.schedules import ScheduleRecordRepository
 from flowkeep.statestore.protocols.statistics import SystemStatisticsRepository
+from flowkeep.statestore.protocols.steps import StepRepository
 from flowkeep.statestore.protocols.verification import LedgerCheckRepository
+from flowkeep.statestore.protocols.webhooks import DeliveryRecordRepository
 
 
 class SystemRepository(
@@ -25,6 +30,9 @@ class SystemRepository(
     SystemStatisticsRepository,
     LedgerCheckRepository,
     RecordedRepository,
+    StepRepository,
+    ScheduleRecordRepository,
+    DeliveryRecordRepository,
     Protocol,
 ):
     """Forms without a tenant, for the recorder and the reconciler: the record names its own."""
@@ -78,6 +86,34 @@ class SystemRepository(
 
     async def set_paused(self, run: RunRef, request: PauseRequest) -> Run:
         """Record that the workflow paused or resumed; repeating it changes nothing.
+
+        Raises:
+            NotFound: If the run was deleted or archived since: the record comes too late.
+        """
+        ...
+
+    async def definition_owner(self, definition_id: UUID) -> tuple[str, str | None] | None:
+        """Return tenant and owner of a definition, a hidden one too; None without one."""
+        ...
+
+    async def pin_definition(self, run: RunRef, definition_id: UUID) -> int:
+        """Let a child run pin the newest version of a definition; returns the version.
+
+        A run that pins a definition already keeps its version.
+
+        Raises:
+            NotFound: If the run is gone, or its tenant sees no such definition.
+            InvalidInput: If the definition is disabled or a draft.
+        """
+        ...
+
+    async def note_tasks(self, run: RunRef, told: TaskNotes) -> None:
+        """Record what workflow code tells of tasks that no activity carries out.
+
+        Their `temporal_run_id` is that of the first of the executions that continue each other as
+        new: a retry or a reset begins rows of its own, ends what earlier executions left open, and
+        a reset marks what it undid as superseded. What the run waits for goes with them. Told
+        again, nothing changes.
 
         Raises:
             NotFound: If the run was deleted or archived since: the record comes too late.

@@ -5,6 +5,8 @@ from typing import Protocol
 from uuid import UUID
 
 from flowkeep.contracts import Page, Task, TaskKey, TaskStatus, TaskSummary
+from flowkeep.contracts.sight import Sight
+from flowkeep.contracts.tasks import TaskLists
 
 
 class TaskFinders(Protocol):
@@ -107,4 +109,34 @@ class TaskFinders(Protocol):
         self, tenant_id: str, since: datetime, limit: int = 100, cursor: str | None = None
     ) -> Page[TaskSummary]:
         """Return attempts that ran out of time, recorded since a time, the last one first."""
+        ...
+
+    async def open_questions(
+        self,
+        tenant_id: str,
+        *,
+        run_id: UUID | None = None,
+        name: str | None = None,
+        visible_to: Sight | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page[Task]:
+        """Return the questions that wait for people, with what they ask, the last asked first.
+
+        Args:
+            tenant_id: Whose runs.
+            run_id: Only this run's.
+            name: Only that of the task with this `activity_id`.
+            visible_to: Only what somebody is asked, or what runs ask that they see; all when left
+                out.
+            limit: Rows per page.
+            cursor: Of the last row of the page before.
+        """
+        ...
+
+    async def names_by_state(self, tenant_id: str, run_id: UUID) -> TaskLists:
+        """Return the names of a run's tasks by where they stand, those of an archived run too.
+
+        Left out are flowkeep's own activities, steps below activities, and what a reset superseded.
+        """
         ...

@@ -118,7 +118,13 @@ class TaskRepository(TaskFinders, Protocol):
         ...
 
     async def list_tasks(
-        self, tenant_id: str, run_id: UUID, limit: int = 100, cursor: str | None = None
+        self,
+        tenant_id: str,
+        run_id: UUID,
+        limit: int = 100,
+        cursor: str | None = None,
+        *,
+        steps: bool = True,
     ) -> Page[Task]:
         """Return the highest attempt of each task, by (scheduled_at, key).
 
@@ -127,6 +133,7 @@ class TaskRepository(TaskFinders, Protocol):
             run_id: The run; an unknown one has no tasks.
             limit: Rows per page, 1 to 100.
             cursor: `Task.key` of the last row of the page before.
+            steps: Whether the steps of activities are among them.
 
         Raises:
             InvalidInput: If the limit is out of range or the cursor names no task of the run.

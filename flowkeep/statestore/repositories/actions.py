@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select, tuple_
+from sqlalchemy import ColumnElement, or_, select, tuple_
 
 from flowkeep.contracts import Action, ActionPatch, NewAction, Page
 from flowkeep.errors import InvalidInput, NotFound
 from flowkeep.statestore.repositories import action_changes, inputs
+from flowkeep.statestore.repositories.sights import among
 from flowkeep.statestore.session import Scope
 from flowkeep.statestore.tables import action
 
@@ -103,11 +104,14 @@ class Actions:
         tenant_id: str,
         *,
         app_id: str | None = None,
+        apps: Sequence[str] | None = None,
         limit: int = 20,
         last_id: UUID | None = None,
     ) -> Page[Action]:
-        """Return a page of actions, newest first."""
+        """Return a page of actions, newest first; see the Protocol."""
         of_app = [] if app_id is None else [action.c.app_id == inputs.text(app_id, "app_id")]
+        if apps is not None:
+            of_app.append(or_(action.c.app_id.is_(None), among(action.c.app_id, apps)))
         return await self._page(tenant_id, of_app, limit, last_id)
 
     async def _one(self, tenant_id: str, which: ColumnElement[bool], name: str) -> Action:

@@ -21,7 +21,7 @@ from flowkeep.contracts import (
 )
 from flowkeep.errors import Forbidden, LedgerUnavailable, OpenRunExists
 from flowkeep.statestore import encoding
-from flowkeep.statestore.repositories import inputs, labels, tombstones
+from flowkeep.statestore.repositories import firings, inputs, labels, tombstones
 from flowkeep.statestore.repositories.changes import append, lock
 from flowkeep.statestore.repositories.creation import open_run
 from flowkeep.statestore.repositories.outcome import Outcome, close
@@ -243,6 +243,9 @@ async def _insert(session: Session, ref: RunRef, status: RunStatus) -> bool:
         "updated_at": func.now(),
         "source": int(Source.WORKER),
     }
+    firing = await firings.find(session, ref)
+    if firing is not None:
+        values |= firing.columns
     inserted = await session.execute(
         insert(run).values(values).on_conflict_do_nothing().returning(run.c.created_at)
     )
@@ -251,6 +254,8 @@ async def _insert(session: Session, ref: RunRef, status: RunStatus) -> bool:
         return False
     row = {"id": ref.run_id, "tenant_id": ref.tenant_id, "revision": 0}
     await labels.add(session, {**row, "created_at": made.created_at}, values["labels"])
+    if firing is not None:
+        await firings.keep(session, ref, firing, made.created_at)
     told = {"source": "worker", "to": status.value, "temporal_run_id": ref.temporal_run_id}
     await append(session, row, first_event(ref), told)
     return True

@@ -9,7 +9,7 @@ from flowkeep.contracts import App, AppPatch, NewApp, Page
 from flowkeep.errors import Conflict, NotFound
 from flowkeep.statestore.repositories import inputs, names
 from flowkeep.statestore.session import Scope, Session
-from flowkeep.statestore.tables import action, app, definition, run, run_archive
+from flowkeep.statestore.tables import action, app, definition, run, run_archive, schedule
 
 
 class Apps:
@@ -165,6 +165,7 @@ async def _refuse_filled(session: Session, tenant_id: str, app_id: str) -> None:
         "archived runs": (run_archive, [run_archive.c.kind == literal_column("'run'")]),
         "definitions": (definition, [definition.c.deleted_at.is_(None)]),
         "actions": (action, []),
+        "schedules": (schedule, [schedule.c.deleted_at.is_(None)]),
     }
     asked = [
         exists().where(table.c.tenant_id == tenant_id, table.c.app_id == app_id, *more).label(name)

@@ -154,8 +154,8 @@ async def ensure_all(
     if not refs:
         return arrived
     ordered = sorted(refs, key=lambda ref: (ref.run_id, ref.temporal_run_id))
-    plain = [ref for ref in ordered if not ref.labels]
-    left = [ref for ref in ordered if ref.labels]
+    plain = [ref for ref in ordered if not (ref.labels or ref.schedule_id)]
+    left = [ref for ref in ordered if ref.labels or ref.schedule_id]
     document = encoding.without_nul(
         b"[" + b",".join(_row(n, ref, kinds) for n, ref in enumerate(plain)) + b"]"
     ).decode()

@@ -21,6 +21,7 @@ _KINDS = ("run", "chunk")
 
 # No index of these begins with the tenant: their rows go with the runs they belong to.
 _OF_RUNS = ("task", "run_event", "run_segment", "run_pause")
+_WITH_RUNS = (*_OF_RUNS, "step_scope", "task_log", "run", "run_tombstone")
 # References between rows, and counts that change while runs leave.
 _UNCOUNTED = ("payload_ref", "run_rollup", "large_payload_need", "large_payload_chunk")
 
@@ -283,7 +284,7 @@ def _rest() -> list[str]:
     return [
         table.name
         for table in reversed(metadata.sorted_tables)
-        if "tenant_id" in table.c and table.name not in (*_OF_RUNS, "run", "run_tombstone")
+        if "tenant_id" in table.c and table.name not in _WITH_RUNS
     ]
 
 

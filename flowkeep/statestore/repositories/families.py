@@ -19,7 +19,10 @@ MOST_TASKS = 50_000
 """Attempts that one transaction removes, unless a single run has more."""
 _NAMED = 5
 _COLUMNS = """id, kind, parent_run_id, status, app_id, definition_id,
-    tasks_total, COALESCE(hold_until > now(), false) AS held"""
+    CASE WHEN EXISTS (SELECT FROM {schema}.step_scope AS s WHERE s.run_id = run.id)
+        THEN (SELECT count(*) FROM {schema}.task AS t WHERE t.run_id = run.id)
+        ELSE tasks_total END AS tasks_total,
+    COALESCE(hold_until > now(), false) AS held"""
 # Nobody is waited for while locks are held, so nobody can be waited for in a circle: only the
 # first lock of a transaction may wait.
 _WAIT = "SELECT id FROM {schema}.run WHERE id = :first AND tenant_id = :tenant FOR UPDATE"

@@ -29,6 +29,7 @@ from flowkeep.statestore.repositories.adoption import (
     execution,
 )
 from flowkeep.statestore.repositories.bulk_adoption import ensure_all
+from flowkeep.statestore.repositories.segments import time_of
 from flowkeep.statestore.repositories.upsert import LOCK_RUNS, LOCK_RUNS_BEHIND, START_RUNS
 from flowkeep.statestore.session import Session
 
@@ -175,7 +176,8 @@ async def _start(session: Session, flush: Flush, runs: Runs) -> None:
             temporal_run_id = by_client.run.temporal_run_id
         row: dict[str, Any] = {
             "id": run_id,
-            "started_at": None if by_client is None else by_client.started_at,
+            # Temporal's own time, in the execution's id: what tells of it may come late.
+            "started_at": time_of(temporal_run_id) or (by_client and by_client.started_at),
             "source": int(source),
             "told": {
                 "from": RunStatus.PENDING,

@@ -11,8 +11,11 @@ Only names of ours stand in them, values are parameters.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import product
 from typing import Any
 from uuid import UUID
+
+from pydantic import TypeAdapter
 
 from flowkeep.contracts import RunKind, RunSummary
 from flowkeep.errors import InvalidInput
@@ -28,6 +31,7 @@ SUMMARY = ", ".join(
     f"r.{name}" for name in RunSummary.model_fields if name not in ("archived", "stuck")
 )
 """What lists select of a run `r` of either table: no payload among it."""
+_SUMMARIES = TypeAdapter(list[RunSummary])
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class Filters:
         labels: Labels the runs carry, all of them.
         kinds: Only these; None for all.
         triggers: Only these; None for all.
+        apps: Only these; None for all.
         since: Created then or later.
         until: Created before.
     """
@@ -76,6 +81,7 @@ class Filters:
     labels: Mapping[str, str] = field(default_factory=dict)
     kinds: Sequence[RunKind] | None = None
     triggers: Sequence[str] | None = None
+    apps: Sequence[str] | None = None
     since: datetime | None = None
     until: datetime | None = None
 
@@ -86,6 +92,8 @@ class Filters:
             found |= {f"key_{n}": key, f"value_{n}": value}
         for n, trigger in enumerate(self.triggers or ()):
             found[f"trigger_{n}"] = trigger
+        for n, app in enumerate(self.apps or ()):
+            found[f"app_{n}"] = app
         times = {"since": self.since, "until": self.until}
         return found | {name: time for name, time in times.items() if time is not None}
 
@@ -118,8 +126,7 @@ async def page(
         branch for table in _ARCHIVED for branch in _branches(table, filters, order, behind)
     ]
     statement = f"{' UNION ALL '.join(branches)} {order.clause()} LIMIT :limit"
-    found = await session.execute(statement, values)
-    return [RunSummary.model_validate(dict(row)) for row in found.mappings()]
+    return _SUMMARIES.validate_python(await session.rows(statement, values))
 
 
 async def position(session: Session, filters: Filters, order: Order, last_id: UUID) -> Position:
@@ -136,6 +143,9 @@ async def position(session: Session, filters: Filters, order: Order, last_id: UU
     if filters.triggers is not None:
         where.append("r.triggered_from = ANY(CAST(:triggers AS text[]))")
         values["triggers"] = list(filters.triggers)
+    if filters.apps is not None:
+        where.append("r.app_id = ANY(CAST(:apps AS text[]))")
+        values["apps"] = list(filters.apps)
     met = " AND ".join(where)
     statement = " UNION ALL ".join(
         f"SELECT r.{order.by} AS time, r.id FROM {{schema}}.{table} AS r WHERE {met}"  # noqa: S608
@@ -161,14 +171,16 @@ def _branches(table: str, filters: Filters, order: Order, behind: Position | Non
     triggers = ["true"]
     if filters.triggers is not None:
         triggers = [f"r.triggered_from = :trigger_{n}" for n in range(len(filters.triggers))]
-    for kind in kinds:
-        for trigger in triggers:
-            yield (
-                f"(SELECT {SUMMARY}, {_STUCK[table]} AS stuck, {_ARCHIVED[table]} AS archived"  # noqa: S608
-                f" FROM {{schema}}.{table} AS r{labelled}"
-                f" WHERE {' AND '.join([*where, kind, trigger])}"
-                f" {order.clause('r.')} LIMIT :limit)"
-            )
+    apps = ["true"]
+    if filters.apps is not None:
+        apps = [f"r.app_id = :app_{n}" for n in range(len(filters.apps))]
+    for wanted in product(kinds, triggers, apps):
+        yield (
+            f"(SELECT {SUMMARY}, {_STUCK[table]} AS stuck, {_ARCHIVED[table]} AS archived"  # noqa: S608
+            f" FROM {{schema}}.{table} AS r{labelled}"
+            f" WHERE {' AND '.join([*where, *wanted])}"
+            f" {order.clause('r.')} LIMIT :limit)"
+        )
 
 
 def _labelled(table: str, filters: Filters, behind: Position | None) -> str:

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import func, select, update
 
-from flowkeep.contracts import ErrorInfo, Event, EventKind, RunStatus, Source
+from flowkeep.contracts import ErrorInfo, Event, EventKind, RunStatus, Source, TaskType
 from flowkeep.errors import InvalidInput
 from flowkeep.statestore import encoding
 from flowkeep.statestore.repositories import payloads
@@ -274,10 +274,10 @@ WITH closed AS (
         updated_at = CASE WHEN {OPEN} THEN now() ELSE updated_at END,
         next_retry_at = NULL
     WHERE run_id = :run_id AND ({PENDING_WORK})
-    RETURNING temporal_run_id, activity_id, attempt
+    RETURNING type, temporal_run_id, activity_id, attempt
 )
 SELECT count(*) FROM closed AS c
-WHERE c.attempt >= (
+WHERE c.type <> '{TaskType.STEP}' AND c.attempt >= (
     SELECT max(o.attempt) FROM {{schema}}.task AS o
     WHERE o.run_id = :run_id AND o.temporal_run_id = c.temporal_run_id
       AND o.activity_id = c.activity_id

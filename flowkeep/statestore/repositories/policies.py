@@ -93,12 +93,25 @@ class Policies:
             return await holds.read(session, inputs.tenant(tenant_id), steady=False)
 
     async def delete_policy(
-        self, tenant_id: str, *, app_id: str | None = None, definition_id: UUID | None = None
+        self,
+        tenant_id: str,
+        *,
+        app_id: str | None = None,
+        definition_id: UUID | None = None,
+        expected_revision: int | None = None,
     ) -> bool:
         """Remove the policy of exactly this scope; returns whether there was one."""
         bound = _named(tenant_id, app_id, definition_id)
         async with self._scope.write() as session:
             await holds.pass_gate(session, bound["tenant_id"], alone=True)
+            if expected_revision is not None:
+                found = await session.execute(
+                    f"SELECT revision FROM {{schema}}.retention_policy {_AT}", bound
+                )
+                actual = found.scalar_one_or_none() or 0
+                if actual != expected_revision:
+                    name = "retention policy"
+                    raise RevisionMismatch(name, expected=expected_revision, actual=actual)
             gone = await session.execute(f"DELETE FROM {{schema}}.retention_policy {_AT}", bound)
             return gone.rowcount > 0
 

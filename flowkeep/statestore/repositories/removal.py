@@ -127,6 +127,9 @@ async def clear(session: Session, tenant_id: str, run_ids: Sequence[UUID]) -> Re
     """
     bound = _bound(tenant_id, run_ids)
     gone: dict[str, int] = {}
+    # First, and not counted: who records a step holds its scope, and writes none without it.
+    await _delete(session, "step_scope", _OF_RUN, bound)
+    await _delete(session, "task_log", _OF_RUN, bound)
     for name, (table, condition) in _ROWS.items():
         gone[name] = await _delete(session, table, condition, bound)
     gone["arguments"] = await _delete(session, "state_entry", _ARGUMENTS, bound)

@@ -10,6 +10,7 @@ import base64
 import zlib
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -17,7 +18,8 @@ from flowkeep.contracts import NewRun, Run, RunStatus, Source
 from flowkeep.errors import LedgerUnavailable, OpenRunExists
 from flowkeep.statestore import encoding
 from flowkeep.statestore.keyring import Keyring
-from flowkeep.statestore.repositories import inputs, labels, payloads, tombstones
+from flowkeep.statestore.repositories import executions, inputs, labels, payloads, tombstones
+from flowkeep.statestore.repositories.pins import pin
 from flowkeep.statestore.repositories.request_sql import (
     PAYLOAD,
     PAYLOAD_REF,
@@ -235,11 +237,27 @@ class Requests:
     ) -> Written:
         """Record a run before Temporal hears of it."""
         keyring = self._keyring() if secrets else None
+        if new.definition_id is not None:
+            return await self._record_pinned(tenant_id, new, secrets, keyring)
         document = prepare(tenant_id, new, secrets=secrets, keyring=keyring)
         # One statement needs no transaction around it: nor a BEGIN and a COMMIT to wait for.
         scope = self._scope.single if document.payload is None else self._scope.write
         async with scope() as session:
             return await drive(session, write(document, tenant_id, new))
+
+    async def _record_pinned(
+        self, tenant_id: str, new: NewRun, secrets: SecretValues | None, keyring: Keyring | None
+    ) -> Written:
+        """Record a run of a definition with the version that it pins."""
+        assert new.definition_id is not None
+        async with self._scope.write() as session:
+            pinned = await pin(session, tenant_id, new.definition_id, new.definition_revision)
+            new = new.model_copy(update={"definition_revision": pinned.revision})
+            document = prepare(tenant_id, new, secrets=secrets, keyring=keyring)
+            written = await drive(session, write(document, tenant_id, new))
+            if written.created:
+                await executions.note(session, pinned, datetime.now(UTC))
+            return written
 
     def steps(
         self,

@@ -10,26 +10,17 @@ from flowkeep.errors import InvalidInput
 from flowkeep.statestore.repositories import inputs, labels, merged
 from flowkeep.statestore.repositories.archive_reads import ArchivedReads
 from flowkeep.statestore.repositories.merged import NEWEST, RESTED, Filters, Order, Position
-from flowkeep.statestore.session import Scope, Session
+from flowkeep.statestore.repositories.still_lists import StillLists, as_page
+from flowkeep.statestore.session import Scope
 from flowkeep.storage import Storage
 
 _MOST_BRANCHES = 32
+_MOST_PAIRS = 64
 _MOST_LABELS = 5
 _RUNS = (RunKind.RUN,)
-_PAUSED = f"""
-SELECT {merged.SUMMARY}, r.stuck FROM {{schema}}.run_pause AS p
-JOIN {{schema}}.run AS r ON r.id = p.run_id
-WHERE p.tenant_id = :tenant_id AND p.resumed_at IS NULL {{behind}}
-ORDER BY p.paused_at DESC, p.run_id DESC LIMIT :limit
-"""  # noqa: S608 - only names of ours are put in
-_STUCK = f"""
-SELECT {merged.SUMMARY}, r.stuck FROM {{schema}}.run AS r
-WHERE r.tenant_id = :tenant_id AND r.stuck IS NOT NULL {{behind}}
-ORDER BY r.created_at DESC, r.id DESC LIMIT :limit
-"""  # noqa: S608 - only names of ours are put in
 
 
-class RunLists:
+class RunLists(StillLists):
     """Lists of runs; see the Protocol of the same name.
 
     Args:
@@ -57,6 +48,7 @@ class RunLists:
         since: datetime | None = None,
         until: datetime | None = None,
         kinds: Sequence[RunKind] = _RUNS,
+        apps: Sequence[str] | None = None,
     ) -> Page[RunSummary]:
         """Return a page of runs, newest first; see the Protocol."""
         filters = Filters(
@@ -69,7 +61,8 @@ class RunLists:
             changing=_given(owner=_text(owner, "owner"), status=_status(status)),
             labels=_labels(labels),
             kinds=_kinds(kinds),
-            triggers=_triggers(triggered_from),
+            triggers=_several(triggered_from, "triggered_from"),
+            apps=_several(apps, "apps"),
             since=inputs.instant(since, "since"),
             until=inputs.instant(until, "until"),
         )
@@ -101,10 +94,15 @@ class RunLists:
         last_id: UUID | None = None,
         *,
         last_updated_at: datetime | None = None,
+        owner: str | None = None,
+        apps: Sequence[str] | None = None,
     ) -> Page[RunSummary]:
         """Return a page of the runs in a status, longest unchanged first; see the Protocol."""
         filters = Filters(
-            fixed=_fixed(tenant_id), changing={"status": run_status(status).value}, kinds=_RUNS
+            fixed=_fixed(tenant_id),
+            changing=_given(owner=_text(owner, "owner"), status=run_status(status).value),
+            kinds=_RUNS,
+            apps=_several(apps, "apps"),
         )
         behind: Position | None = None
         if (last_id is None) != (last_updated_at is None):
@@ -152,6 +150,8 @@ class RunLists:
         namespace: str | None = None,
         limit: int = 20,
         last_id: UUID | None = None,
+        owner: str | None = None,
+        apps: Sequence[str] | None = None,
     ) -> Page[RunSummary]:
         """Return the runs that used a workflow_id, newest first."""
         fixed = _fixed(
@@ -159,37 +159,12 @@ class RunLists:
             workflow_id=inputs.text(workflow_id, "workflow_id"),
             namespace=_text(namespace, "namespace"),
         )
-        return await self._page(Filters(fixed=fixed), limit, last_id)
-
-    async def find_paused(
-        self, tenant_id: str, limit: int = 20, last_id: UUID | None = None
-    ) -> Page[RunSummary]:
-        """Return a page of the runs with an open pause, latest pause first; see the Protocol."""
-        values = {"tenant_id": inputs.tenant(tenant_id), "limit": inputs.page_limit(limit) + 1}
-        behind = ""
-        async with self._scope.ordered() as session:
-            if last_id is not None:
-                place = await _paused(session, tenant_id, inputs.run_id(last_id, "last_id"))
-                values |= {"paused_at": place[0], "run_id": place[1]}
-                behind = "AND (p.paused_at, p.run_id) < (:paused_at, :run_id)"
-            found = await session.execute(_PAUSED.format(behind=behind, schema="{schema}"), values)
-            return _page([RunSummary.model_validate(dict(row)) for row in found.mappings()], limit)
-
-    async def find_stuck(
-        self, tenant_id: str, limit: int = 20, last_id: UUID | None = None
-    ) -> Page[RunSummary]:
-        """Return a page of the open runs that do not move, newest first; see the Protocol."""
-        filters = Filters(fixed={"tenant_id": inputs.tenant(tenant_id)})
-        values = {**filters.fixed, "limit": inputs.page_limit(limit) + 1}
-        behind = ""
-        async with self._scope.ordered() as session:
-            if last_id is not None:
-                known = inputs.run_id(last_id, "last_id")
-                place = await merged.position(session, filters, NEWEST, known)
-                values |= {"behind_time": place[0], "behind_id": place[1]}
-                behind = f"AND {NEWEST.behind('r.created_at', 'r.id')}"
-            found = await session.execute(_STUCK.format(behind=behind, schema="{schema}"), values)
-            return _page([RunSummary.model_validate(dict(row)) for row in found.mappings()], limit)
+        filters = Filters(
+            fixed=fixed,
+            changing=_given(owner=_text(owner, "owner")),
+            apps=_several(apps, "apps"),
+        )
+        return await self._page(filters, limit, last_id)
 
     async def _page(
         self,
@@ -210,32 +185,17 @@ class RunLists:
             behind: Where that page ended; asked of the run when None.
         """
         limit = inputs.page_limit(limit)
-        async with self._scope.ordered() as session:
+        if len(filters.apps or "-") * len(filters.triggers or "-") > _MOST_PAIRS:
+            raise InvalidInput(
+                "apps and triggered_from name too many pairs of an app and a trigger",
+                hint=f"name one app, or at most {_MOST_PAIRS} pairs",
+            )
+        async with self._scope.paging() as session:
             if last_id is not None:
                 known = inputs.run_id(last_id, "last_id")
                 there = await merged.position(session, filters, order, known)
                 behind = behind or there
-            return _page(await merged.page(session, filters, order, limit + 1, behind), limit)
-
-
-def _page(found: Sequence[RunSummary], limit: int) -> Page[RunSummary]:
-    return Page(data=found[:limit], limit=limit, has_more=len(found) > limit)
-
-
-async def _paused(session: Session, tenant_id: str, run_id: UUID) -> Position:
-    """Return where a run stands among the paused ones; a pause that is over keeps its place."""
-    statement = """
-        SELECT paused_at, run_id FROM {schema}.run_pause
-        WHERE run_id = :run_id AND tenant_id = :tenant_id ORDER BY paused_at DESC LIMIT 1
-    """
-    found = await session.execute(statement, {"run_id": run_id, "tenant_id": tenant_id})
-    row = found.first()
-    if row is None:
-        raise InvalidInput(
-            f"last_id {run_id} names no run that was paused",
-            hint="pass the id of the last run of the page before",
-        )
-    return row.paused_at, row.run_id
+            return as_page(await merged.page(session, filters, order, limit + 1, behind), limit)
 
 
 def _fixed(tenant_id: str, **wanted: Any) -> dict[str, Any]:
@@ -275,15 +235,16 @@ def _kinds(kinds: Sequence[RunKind]) -> list[RunKind]:
     return found
 
 
-def _triggers(triggered_from: str | Sequence[str] | None) -> list[str] | None:
-    if triggered_from is None:
+def _several(given: str | Sequence[str] | None, field: str) -> list[str] | None:
+    """Return the values of a filter, each of which is a branch of the list; None for all."""
+    if given is None:
         return None
-    given = [triggered_from] if isinstance(triggered_from, str) else triggered_from
-    triggers = list(dict.fromkeys(inputs.text(trigger, "triggered_from") for trigger in given))
-    if not triggers:
-        raise InvalidInput("triggered_from is an empty list", hint="name triggers, or pass None")
-    if len(triggers) > _MOST_BRANCHES:
+    values = [given] if isinstance(given, str) else given
+    found = list(dict.fromkeys(inputs.text(value, field) for value in values))
+    if not found:
+        raise InvalidInput(f"{field} is an empty list", hint="name one or more, or pass None")
+    if len(found) > _MOST_BRANCHES:
         raise InvalidInput(
-            f"triggered_from names {len(triggers)} triggers", hint=f"name at most {_MOST_BRANCHES}"
+            f"{field} names {len(found)} values", hint=f"name at most {_MOST_BRANCHES}"
         )
-    return triggers
+    return found

@@ -8,6 +8,8 @@ import uuid_utils.compat
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
+from flowkeep.contracts import Page, secret_names
+from flowkeep.contracts.api.secrets import SecretInfo
 from flowkeep.errors import Conflict, InvalidInput, NotFound
 from flowkeep.statestore import encoding
 from flowkeep.statestore.keyring import Keyring
@@ -67,6 +69,29 @@ class Secrets:
                     raise Conflict(f"secret {chosen} exists already with another value")
         return make_reference(chosen)
 
+    async def set(self, tenant_id: str, name: str, value: dict[str, Any] | str) -> dict[str, str]:
+        """Store a value under a name, in the place of the one before; returns its reference."""
+        if not isinstance(value, (dict, str)):
+            raise InvalidInput(f"a secret is text or an object, not {type(value).__name__}")
+        tenant_id, keyring = inputs.tenant(tenant_id), self._keyring()
+        chosen = secret_names.secret_id(tenant_id, inputs.name(name, "name"))
+        hidden = {
+            "name": name,
+            "key_id": keyring.key_id,
+            "ciphertext": keyring.encrypt(tenant_id, chosen, encoding.strict(value, "secret")),
+            "updated_at": func.now(),
+        }
+        row = {"id": chosen, "tenant_id": tenant_id, "run_scoped": False, "created_at": func.now()}
+        async with self._scope.write() as session:
+            await session.execute(
+                insert(secret)
+                .values({**row, **hidden})
+                .on_conflict_do_update(
+                    index_elements=["id"], set_=hidden, where=secret.c.tenant_id == tenant_id
+                )
+            )
+        return make_reference(chosen)
+
     async def get(self, tenant_id: str, reference: Mapping[str, Any] | str | UUID) -> Any:
         """Return the decrypted value."""
         wanted = reference_id(reference)
@@ -87,6 +112,24 @@ class Secrets:
         )
         async with self._scope.write() as session:
             return (await session.execute(statement)).first() is not None
+
+    async def list(
+        self, tenant_id: str, *, limit: int = 20, after: str | None = None
+    ) -> Page[SecretInfo]:
+        """Return a page of the secrets that have names, by name; never their values."""
+        columns, rows = secret.c, inputs.page_limit(limit)
+        statement = (
+            select(columns.name, columns.created_at, columns.updated_at)
+            .where(columns.tenant_id == inputs.tenant(tenant_id), columns.name.is_not(None))
+            .order_by(columns.name)
+            .limit(rows + 1)
+        )
+        if after is not None:
+            statement = statement.where(columns.name > inputs.name(after, "after"))
+        async with self._scope.read() as session:
+            found = (await session.execute(statement)).mappings().all()
+        data = [SecretInfo.model_validate(dict(row)) for row in found[:rows]]
+        return Page(data=data, limit=rows, has_more=len(found) > rows)
 
     async def resolve(self, tenant_id: str, value: Any) -> Any:
         """Return a copy in which references at any depth are replaced by what they stand for."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from typing import Any
+from uuid import UUID
 
 from flowkeep.contracts import (
     Attempt,
@@ -14,24 +15,37 @@ from flowkeep.contracts import (
     SegmentClose,
     Source,
 )
+from flowkeep.contracts.named_tasks import TaskNotes
 from flowkeep.errors import NotFound
 from flowkeep.statestore import encoding
 from flowkeep.statestore.keyring import Keyring
-from flowkeep.statestore.repositories import closing, moves, recording
+from flowkeep.statestore.repositories import closing, late_pins, moves, recording, task_notes
 from flowkeep.statestore.repositories.changes import change
+from flowkeep.statestore.repositories.delivery_records import DeliveryRecords
 from flowkeep.statestore.repositories.flush import Flush, Known, begin, remember
 from flowkeep.statestore.repositories.outcome import is_paused, open_pause
 from flowkeep.statestore.repositories.pending import PendingRequests
 from flowkeep.statestore.repositories.reconciliation import Reconciliation
 from flowkeep.statestore.repositories.recorded import RecordedExecutions
 from flowkeep.statestore.repositories.rows import full_run
+from flowkeep.statestore.repositories.schedule_records import ScheduleRecords
+from flowkeep.statestore.repositories.steps import StepRecords
 from flowkeep.statestore.repositories.system_statistics import SystemStatistics
 from flowkeep.statestore.repositories.verification import LedgerChecks
 from flowkeep.statestore.session import Scope, Session
 from flowkeep.storage import Storage
 
 
-class System(Reconciliation, SystemStatistics, LedgerChecks, PendingRequests, RecordedExecutions):
+class System(
+    Reconciliation,
+    SystemStatistics,
+    LedgerChecks,
+    PendingRequests,
+    RecordedExecutions,
+    StepRecords,
+    ScheduleRecords,
+    DeliveryRecords,
+):
     """Forms without a tenant; see the Protocol `SystemRepository`.
 
     Args:
@@ -91,6 +105,23 @@ class System(Reconciliation, SystemStatistics, LedgerChecks, PendingRequests, Re
             if not RunStatus(row["status"]).terminal:
                 row = await (_pause if request.paused else _resume)(session, row, request)
             return await full_run(session, row)
+
+    async def pin_definition(self, run: RunRef, definition_id: UUID) -> int:
+        """Let a child run pin the newest version of a definition; returns the version."""
+        async with self._scope.write() as session:
+            await begin(session, Flush(seen=[run]))
+            return await late_pins.pin_running(session, await _locked(session, run), definition_id)
+
+    async def definition_owner(self, definition_id: UUID) -> tuple[str, str | None] | None:
+        """Return tenant and owner of a definition, a hidden one too; None without one."""
+        async with self._scope.read() as session:
+            return await late_pins.owner_of(session, definition_id)
+
+    async def note_tasks(self, run: RunRef, told: TaskNotes) -> None:
+        """Record what workflow code tells of tasks that no activity carries out."""
+        async with self._scope.write() as session:
+            await begin(session, Flush(seen=[run]))
+            await task_notes.note(session, await _locked(session, run), run, told)
 
 
 async def _locked(session: Session, ref: RunRef) -> dict[str, Any]:

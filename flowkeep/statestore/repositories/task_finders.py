@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, literal_column, select, tuple_
+from sqlalchemy import ColumnElement, Select, exists, literal_column, select, tuple_
 from sqlalchemy import text as sql
 
 from flowkeep.contracts import Page, TaskStatus, TaskSummary, task_status
@@ -181,18 +181,33 @@ async def page(
         cursor: `TaskSummary.cursor` of the last row of the page before.
     """
     limit = inputs.page_limit(limit)
-    order = _KEY if by is None else (by, *_KEY)
-    ascending = by is None or oldest_first
-    statement = select(*TASK_SUMMARY).where(task.c.tenant_id == inputs.tenant(tenant_id), *where)
-    if cursor is not None:
-        values = _Place.read(cursor).values(by)
-        row = tuple_(*order)
-        statement = statement.where(row > values if ascending else row < values)
-    statement = statement.order_by(*(order if ascending else [c.desc() for c in order]))
+    statement = behind(
+        select(*TASK_SUMMARY).where(task.c.tenant_id == inputs.tenant(tenant_id), *where),
+        cursor,
+        by=by,
+        oldest_first=oldest_first,
+    )
     async with scope.read() as session:
         found = (await session.execute(statement.limit(limit + 1))).mappings().all()
     data = [TaskSummary.model_validate(dict(row)) for row in found[:limit]]
     return Page(data=data, limit=limit, has_more=len(found) > limit)
+
+
+def behind(
+    statement: Select[Any],
+    cursor: str | None,
+    *,
+    by: ColumnElement[Any] | None = None,
+    oldest_first: bool = False,
+) -> Select[Any]:
+    """Return a statement about tasks, in order and from the place of a cursor on; see `page`."""
+    order = _KEY if by is None else (by, *_KEY)
+    ascending = by is None or oldest_first
+    if cursor is not None:
+        values = _Place.read(cursor).values(by)
+        row = tuple_(*order)
+        statement = statement.where(row > values if ascending else row < values)
+    return statement.order_by(*(order if ascending else [c.desc() for c in order]))
 
 
 @dataclass(frozen=True, slots=True)

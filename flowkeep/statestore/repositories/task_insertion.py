@@ -7,7 +7,16 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from flowkeep.contracts import Attempt, NewTask, RunRef, RunStatus, Source, Task, TaskStatus
+from flowkeep.contracts import (
+    Attempt,
+    NewTask,
+    RunRef,
+    RunStatus,
+    Source,
+    Task,
+    TaskStatus,
+    TaskType,
+)
 from flowkeep.errors import AlreadyTerminal, Conflict, InvalidInput
 from flowkeep.statestore import encoding
 from flowkeep.statestore.repositories import inputs, recording
@@ -85,6 +94,11 @@ def _checked(new: NewTask) -> Any:
             inputs.name(value, field)
     if "/" in new.temporal_run_id:
         raise InvalidInput(f"temporal_run_id {new.temporal_run_id!r} holds a slash")
+    if new.type is TaskType.STEP:
+        raise InvalidInput(
+            "type 'step' is for steps inside activities, which they record themselves",
+            hint="use 'item'",
+        )
     for field in _TIMES:
         inputs.instant(getattr(new, field), field)
     return encoding.strict(new.input, "input")

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, func, select, tuple_
 
-from flowkeep.contracts import Page, Task, TaskKey
+from flowkeep.contracts import Page, Task, TaskKey, TaskType
 from flowkeep.errors import InvalidInput, NotFound
 from flowkeep.statestore.repositories import inputs
 from flowkeep.statestore.repositories.archive_reads import ArchivedReads, page_after
@@ -43,7 +43,13 @@ class TaskReads:
         raise missing(key)
 
     async def list_tasks(
-        self, tenant_id: str, run_id: UUID, limit: int = 100, cursor: str | None = None
+        self,
+        tenant_id: str,
+        run_id: UUID,
+        limit: int = 100,
+        cursor: str | None = None,
+        *,
+        steps: bool = True,
     ) -> Page[Task]:
         """Return the highest attempt of each task, by (scheduled_at, key)."""
         other = task.alias("other")
@@ -58,6 +64,8 @@ class TaskReads:
         )
         order = (task.c.scheduled_at, task.c.temporal_run_id, task.c.activity_id)
         statement = select(*TASK).where(*_of(tenant_id, run_id), highest).order_by(*order)
+        if not steps:
+            statement = statement.where(task.c.type != TaskType.STEP)
         async with self._scope.read() as session:
             at = None
             if cursor is not None:
@@ -67,7 +75,11 @@ class TaskReads:
                 page = await _page(session, statement, tenant_id, limit)
                 if page.data or at is not None:
                     return page
-        archived = await self._archived.tasks(tenant_id, inputs.run_id(run_id))
+        archived = [
+            one
+            for one in await self._archived.tasks(tenant_id, inputs.run_id(run_id))
+            if steps or one.type is not TaskType.STEP
+        ]
         return page_after(archived, inputs.page_limit(limit), cursor, lambda one: one.key)
 
     async def list_attempts(

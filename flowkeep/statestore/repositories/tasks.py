@@ -7,10 +7,10 @@ from flowkeep.contracts import NO_EXECUTION, Attempt, NewTask, Task
 from flowkeep.errors import Forbidden, InvalidInput
 from flowkeep.statestore.repositories import inputs, recording, task_changes, task_insertion
 from flowkeep.statestore.repositories.flush import Flush
-from flowkeep.statestore.repositories.task_finders import TaskFinders
+from flowkeep.statestore.repositories.task_questions import OpenQuestions
 
 
-class Tasks(TaskFinders):
+class Tasks(OpenQuestions):
     """Tasks; see the Protocol `TaskRepository`."""
 
     async def upsert_attempts(self, tenant_id: str, attempts: Sequence[Attempt]) -> int:

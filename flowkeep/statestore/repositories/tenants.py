@@ -15,6 +15,7 @@ _PLACES = (
     ("secret", "true"),
     ("definition", "deleted_at IS NULL"),
     ("action", "true"),
+    ("api_key", "true"),
     ("app", "true"),
     ("retention_policy", "true"),
     ("large_payload", "true"),

@@ -34,7 +34,8 @@ LOCK_RUNS_BEHIND = LOCK_RUNS.replace(", u.status\n", f", u.status{BEHIND}\n")
 START_RUNS = """
 WITH started AS (
     UPDATE {schema}.run AS u
-    SET status = 'running', started_at = COALESCE(r.started_at, now()), source = r.source,
+    SET status = 'running', source = r.source,
+        started_at = GREATEST(COALESCE(r.started_at, now()), u.created_at),
         revision = u.revision + 1, updated_at = now()
     FROM jsonb_to_recordset(CAST(%s AS jsonb))
          AS r(id uuid, started_at timestamptz, source smallint, told jsonb)

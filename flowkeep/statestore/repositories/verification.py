@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from flowkeep.contracts import EventKind
+from flowkeep.contracts import EventKind, TaskType
 from flowkeep.contracts.truth import DifferenceKind
 from flowkeep.contracts.verification import (
     ListedExecution,
@@ -67,14 +67,15 @@ WHERE status = 'pending' AND namespace = :namespace
 ORDER BY created_at, id LIMIT :limit
 """
 # Counted as the recorder counts: a task has ended when its last attempt has and no retry follows;
-# what a reset undid does not count.
+# what a reset undid does not count, nor do steps below an activity.
 _COUNTED = f"""
 SELECT count(*) FILTER (WHERE last) AS total,
        count(*) FILTER (WHERE last AND {_ENDED} AND next_retry_at IS NULL) AS finished,
        count(*) FILTER (WHERE status IN ('failed', 'timed_out')) AS exceptions
 FROM (SELECT status, next_retry_at,
              attempt = max(attempt) OVER (PARTITION BY temporal_run_id, activity_id) AS last
-      FROM {{schema}}.task WHERE run_id = r.id AND NOT superseded) AS a
+      FROM {{schema}}.task
+      WHERE run_id = r.id AND NOT superseded AND type <> '{TaskType.STEP}') AS a
 """  # noqa: S608 - only constants of ours are put in
 _COUNTERS = f"""
 SELECT r.id AS run_id, r.tenant_id, r.workflow_id,
@@ -86,7 +87,7 @@ WHERE r.id = ANY(CAST(:runs AS uuid[]))
       IS DISTINCT FROM (c.total, c.finished, c.exceptions)
 ORDER BY r.id
 """  # noqa: S608 - only constants of ours are put in
-_RECOUNT = f"""
+RECOUNT = f"""
 UPDATE {{schema}}.run AS u
 SET tasks_total = c.total, tasks_finished = c.finished, exceptions_count = c.exceptions
 FROM {{schema}}.run AS r CROSS JOIN LATERAL ({_COUNTED}) AS c
@@ -225,7 +226,7 @@ class LedgerChecks:
                 },
             )
             if closed.rowcount:
-                await session.execute(_RECOUNT, {"run": run_id})
+                await session.execute(RECOUNT, {"run": run_id})
             return int(closed.rowcount)
 
     async def note_repairs(
@@ -248,4 +249,4 @@ class LedgerChecks:
         """Set the counters of a run to what its rows say."""
         async with self._scope.write() as session:
             await lock(session, run_id)
-            await session.execute(_RECOUNT, {"run": run_id})
+            await session.execute(RECOUNT, {"run": run_id})

@@ -42,12 +42,20 @@ secret = Table(
     text("tenant_id"),
     text("key_id"),
     Column("ciphertext", BYTEA, nullable=False),
+    # What it is called, where it was stored under a name; its id follows from it.
+    text("name", null=True),
     # Taken out of the arguments of a run: it goes with the last run that refers to it.
     Column("run_scoped", Boolean, nullable=False, server_default=sql("false")),
     time("created_at", null=False),
     time("updated_at", null=False),
 )
 Index("secret_by_tenant_ix", secret.c.tenant_id, secret.c.id)
+Index(
+    "secret_by_name_ix",
+    secret.c.tenant_id,
+    secret.c.name,
+    postgresql_where=secret.c.name.is_not(None),
+)
 
 secret_ref = Table(
     "secret_ref",

@@ -94,6 +94,14 @@ Index(
     task.c.run_id,
     postgresql_where=sql("external_id IS NOT NULL"),
 )
+# What an attempt of an activity finds of the steps before it; nothing else pays for it.
+Index(
+    "task_step_ix",
+    task.c.run_id,
+    task.c.temporal_run_id,
+    task.c.batch,
+    postgresql_where=sql("type = 'step'"),
+)
 Index("task_by_child_run_ix", task.c.child_run_id, postgresql_where=sql("child_run_id IS NOT NULL"))
 Index(
     "task_retry_ix",

@@ -18,11 +18,11 @@ with workflow.unsafe.imports_passed_through():
         FinishResult,
         TransformResult,
     )
-    from flowkeep.contracts.messages import ALWAYS_FIRST
+    from flowkeep.contracts.messages import ALWAYS_FIRST, RUN_STEPS
     from flowkeep.contracts.packed import pack
     from flowkeep.errors import InvalidInput
     from flowkeep.workflows.base import WorkflowInterface
-    from flowkeep.workflows.declared import flatten
+    from flowkeep.workflows.declared import STEPS, flatten
 
 Result = TypeVar("Result", bound=BaseModel)
 
@@ -128,23 +128,44 @@ class BaseSQLMetadataExtractionWorkflow(WorkflowInterface):
             arguments.model_dump(mode="json") if isinstance(arguments, BaseModel) else arguments
         )
         for stage in self._stages():
-            await self._run_stage(stage, arguments)
+            if isinstance(stage, dict):
+                self._results.update(await self.execute(RUN_STEPS, stage[STEPS], arguments))
+            else:
+                await self._run_stage(stage, arguments)
         return await self._finish()
 
-    def _stages(self) -> list[list[str]]:
+    def _stages(self) -> list[list[str] | dict[str, Any]]:
         """Return what runs together, in order; an activity of the user's stands alone.
 
-        A group that the user declared stays together, whatever is in it.
+        A group that the user declared stays together, whatever is in it. Steps do as well.
+
+        Raises:
+            InvalidInput: If one of our own activities is declared as a step.
         """
-        stages: list[list[str]] = [[]]
+        stages: list[list[str] | dict[str, Any]] = []
+        together: list[str] = []
         for entry in self.declared_activities:
+            if isinstance(entry, dict):
+                self._check_steps(entry)
+                stages += [together, entry]
+                together = []
+                continue
             names = [entry] if isinstance(entry, str) else flatten(entry)
             names = [name for name in names if name not in ALWAYS_FIRST]
             if all(self._is_own(name) for name in names):
-                stages[-1] += names
+                together += names
             else:
-                stages += [names, []]
-        return [stage for stage in stages if stage]
+                stages += [together, names]
+                together = []
+        return [stage for stage in [*stages, together] if stage]
+
+    def _check_steps(self, group: dict[str, Any]) -> None:
+        own = [name for name in flatten(group[STEPS]) if self._is_own(name)]
+        if own:
+            raise InvalidInput(
+                f"steps(…) of {type(self).__qualname__} lists {', '.join(own)}",
+                hint="fetches and transforms run as activities of their own; leave them out of it",
+            )
 
     def _is_own(self, name: str) -> bool:
         return name in self._fetches or name == TRANSFORM

@@ -1,17 +1,19 @@
 """Runs worth archiving, and everything the ledger knows of them."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 
-from flowkeep.contracts import PauseRequest, Run, RunStatus
+from flowkeep.contracts import ErrorInfo, PauseRequest, Run, RunRef, RunStatus, TaskStatus
 from flowkeep.contracts.archive import Bundle
 from flowkeep.statestore import Store
 from flowkeep.storage import Storage
 from tests.statestore.records import TENANT, attempt, close_of, failed, new_id, new_run, ref_of
+from tests.statestore.stepping import record_steps, scope_of, step
 
 LATER = datetime(2100, 1, 1, tzinfo=UTC)
 BIG = {"text": "x" * 20_000, "list": list(range(2_000))}
@@ -38,9 +40,22 @@ async def ended(store: Store, tenant_id: str = TENANT, **fields: Any) -> Run:
             attempt(ref, "x/3[1]", task_index=1, timeout_seconds=0.1),
         ]
     )
+    await add_steps(store, ref)
     await store.system.set_paused(ref, PauseRequest(paused=True, reason="wait", actor="ada"))
     await store.system.set_paused(ref, PauseRequest(paused=False, actor="bob"))
     return await store.system.close_segment(close_of(ref, RunStatus.SUCCEEDED, outputs=ODD))
+
+
+async def add_steps(store: Store, ref: RunRef) -> None:
+    """Record steps below an activity: small and big results, odd ones, one that failed."""
+    scope = scope_of(ref, "2")
+    await store.system.open_steps(scope, ref)
+    outputs = ('{"z": 1.0, "a": 1e22, "n": "\\u0000"}', '"' + "y" * 9_000 + '"', '"text"', None)
+    records = [step(scope, n, output=output) for n, output in enumerate(outputs, 1)]
+    records[3] = replace(
+        records[3], status=TaskStatus.FAILED, error=ErrorInfo(code="NO", type="No", message="no")
+    )
+    assert await record_steps(store, records) == set()
 
 
 async def small(store: Store, number: int, tenant_id: str = TENANT) -> list[Run]:

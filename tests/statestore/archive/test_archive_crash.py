@@ -1,6 +1,6 @@
 """Kill -9 at random points of publish, verify, delete and restore: no run is lost or doubled.
 
-Two points each; `--fault-points 20` for more.
+One point each; `--fault-points 20` for more.
 """
 
 import asyncio

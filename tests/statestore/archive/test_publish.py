@@ -77,14 +77,14 @@ async def test_a_bundle_holds_everything_of_its_runs(store: Store, storage: Stor
     assert (manifest["tenant"], manifest["bundle"]) == (TENANT, str(bundle.id))
     expected = {
         "runs": 1,
-        "tasks": 4,
+        "tasks": 8,
         "events": len(before["run_event"]),
         "segments": 1,
         "pauses": 1,
         "arguments": 1,
         "payloads": len(before["payload"]),
     }
-    assert len(before["payload"]) == 2
+    assert len(before["payload"]) == 3
     assert {name: part["rows"] for name, part in manifest["parts"].items()} == expected
     assert len(of(storage, bundle)) == len(expected) + 1
     for name, part in manifest["parts"].items():
@@ -93,7 +93,8 @@ async def test_a_bundle_holds_everything_of_its_runs(store: Store, storage: Stor
     folder = storage.local_path(bundle.prefix)
     assert folder is not None
     tasks = pq.read_table(folder / "tasks.parquet").to_pylist()
-    assert sorted(task["activity_id"] for task in tasks) == ["1", "1", "2", "x/3[1]"]
+    steps = [f"2/work#{n}" for n in (1, 2, 3, 4)]
+    assert sorted(task["activity_id"] for task in tasks) == ["1", "1", "2", *steps, "x/3[1]"]
     assert {task["run_id"] for task in tasks} == {str(run.id)}
 
 

@@ -121,7 +121,7 @@ async def test_late_records_are_dropped(store: Store) -> None:
     ref = ref_of(run, temporal_run_id=run.temporal_run_id)
     await store.system.record([attempt(ref, "late")])
     assert (await store.runs.get(TENANT, run.id)).archived
-    assert len((await store.tasks.list_attempts(TENANT, run.id)).data) == 4
+    assert len((await store.tasks.list_attempts(TENANT, run.id)).data) == 8
 
 
 async def test_a_missing_object_is_no_missing_run(store: Store, storage: Storage) -> None:
