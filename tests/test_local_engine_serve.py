@@ -110,7 +110,7 @@ async def gone(pids: dict[str, int]) -> None:
         left = {name: pid for name, pid in pids.items() if alive(pid)}
         assert not left
 
-    await eventually(assertion, timeout=20)
+    await eventually(assertion)
 
 
 async def test_it_leaves_a_private_file_that_settings_read(

@@ -110,7 +110,7 @@ async def test_a_full_pool_hangs_nobody(own_engine: LocalEngine) -> None:
     ):
         await own.execute("LOCK TABLE flowkeep.run IN ACCESS EXCLUSIVE MODE")
         holding = asyncio.create_task(service.ask(None, "/runs"))
-        await eventually(lambda: _waiting(own_engine.database_url), timeout=20)
+        await eventually(lambda: _waiting(own_engine.database_url))
         unavailable(await answered(service.ask(None, "/apps")), "LEDGER_UNAVAILABLE")
         await own.rollback()
         assert (await holding).status_code == 200

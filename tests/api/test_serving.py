@@ -38,7 +38,7 @@ async def blocked(own: AsyncConnection) -> None:
         assert row is not None
         assert row[0] > 0
 
-    await eventually(waits, timeout=20)
+    await eventually(waits)
 
 
 async def test_a_first_start_and_a_graceful_end(settings: Settings) -> None:

@@ -18,7 +18,7 @@ async def starter(client: WorkflowClient) -> AsyncIterator[StarterLoop]:
     """A loop that starts what is requested in other transactions, already listening."""
     loop = StarterLoop(client)
     task = asyncio.create_task(loop.run())
-    await asyncio.wait_for(loop.listening(), 10)
+    await asyncio.wait_for(loop.listening(), 60)
     yield loop
     task.cancel()
     with suppress(asyncio.CancelledError):

@@ -96,7 +96,7 @@ async def test_commit_starts_the_run_at_once(
     handle = await write(client, ledger_url, args, True)
     began = time.monotonic()
     assert (handle.created, handle.temporal_run_id) == (True, None)
-    result = await asyncio.wait_for(handle.result(), 20)
+    result = await asyncio.wait_for(handle.result(), 60)
     assert time.monotonic() - began < 15  # the sweeper would come after thirty seconds
     assert result["suffix"] == "in"
     assert result["big"] == args["big"]
@@ -139,7 +139,7 @@ async def test_what_nobody_heard_is_started_by_the_next_listener(
     loop = StarterLoop(client)
     task = asyncio.create_task(loop.run())
     try:
-        assert (await asyncio.wait_for(handle.result(), 20))["suffix"] == "late"
+        assert (await asyncio.wait_for(handle.result(), 60))["suffix"] == "late"
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -161,7 +161,7 @@ async def test_several_starters_start_it_once(
         await by_psycopg_async(client, ledger_url, {"suffix": str(n)}, True) for n in range(4)
     ]
     for number, handle in enumerate(handles):
-        assert (await asyncio.wait_for(handle.result(), 20))["suffix"] == str(number)
+        assert (await asyncio.wait_for(handle.result(), 60))["suffix"] == str(number)
         run = await handle.run()
         assert run.start_attempts == 1
         kinds = [event.kind for event in await client.store.runs.list_events("default", run.id)]
@@ -186,9 +186,9 @@ async def test_connection_that_is_lost_is_made_again(
         assert not starter._listening.is_set()
 
     await eventually(deaf, interval=0.001)
-    await asyncio.wait_for(starter.listening(), 10)
+    await asyncio.wait_for(starter.listening(), 60)
     handle = await by_psycopg_async(client, ledger_url, {"suffix": "again"}, True)
-    assert (await asyncio.wait_for(handle.result(), 20))["suffix"] == "again"
+    assert (await asyncio.wait_for(handle.result(), 60))["suffix"] == "again"
 
 
 async def test_conflicts_inside_a_transaction(

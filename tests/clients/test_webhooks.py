@@ -168,7 +168,7 @@ async def test_an_end_is_told_once(client: WorkflowClient, receiver: Receiver) -
         assert [run.status for run in page] == [RunStatus.SUCCEEDED]
         return True
 
-    await eventually(apart, timeout=20)
+    await eventually(apart)
 
 
 async def test_a_keeper_delivers(client: WorkflowClient, receiver: Receiver) -> None:

@@ -36,7 +36,7 @@ async def test_success_while_the_ledger_is_away_is_recorded_later(
         assert found.get("hold") is TaskStatus.SUCCEEDED
         assert found.get("second") is TaskStatus.SUCCEEDED
 
-    await eventually(recorded, timeout=20)
+    await eventually(recorded)
 
 
 async def test_failures_wait_for_the_ledger(
@@ -55,7 +55,7 @@ async def test_failures_wait_for_the_ledger(
         found = [task.status for task in page if task.task_name == "flaky"]
         assert found == ["failed", "failed", "succeeded"]
 
-    await eventually(recorded, timeout=20)
+    await eventually(recorded)
 
 
 async def test_arguments_wait_for_the_ledger(

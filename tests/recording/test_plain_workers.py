@@ -282,7 +282,7 @@ async def test_schedule_firings_are_runs_of_their_own(
                 assert page.data[0].workflow_id.startswith(schedule_id)
                 assert page.data[0].triggered_from == "schedule"
 
-            await eventually(closed, timeout=20)
+            await eventually(closed)
     finally:
         await schedule.delete()
 

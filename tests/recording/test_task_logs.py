@@ -107,7 +107,7 @@ async def lines(plugin: Plugin, run_id: UUID, count: int, **filters: Any) -> lis
         assert len(page) == count
         return list(page)
 
-    return await eventually(check, timeout=20)
+    return await eventually(check)
 
 
 async def test_lines_are_kept_with_their_attempt(settings: Settings) -> None:
@@ -156,7 +156,7 @@ async def test_limits_are_told(settings: Settings) -> None:
             assert "not_kept" in (page.data[-1].fields or {})
             return list(page)
 
-        found = await eventually(told, timeout=20)
+        found = await eventually(told)
         kept, last = found[:-1], found[-1]
         assert last.fields == {"not_kept": 301 - len(kept)}
         assert 4_000 < sum(len(line.message) for line in kept) <= 6_000

@@ -114,7 +114,7 @@ async def test_nothing_is_recorded_behind_a_take_over(store: Store, second: Stor
 
         await eventually(goes_on, interval=0.001)
     last = await store.system.open_steps(scope_of(ref, fence=at(99)), ref)
-    await asyncio.wait_for(asyncio.gather(*lives), 20)
+    await asyncio.wait_for(asyncio.gather(*lives), 60)
     for number, seen in found.items():
         assert {one for one, writer in writers.items() if writer < number} <= seen
     assert {one.ordinal: one.output for one in last} == {
@@ -166,7 +166,7 @@ async def test_a_run_that_goes_takes_its_steps_along(store: Store) -> None:
     await eventually(some, interval=0.001)
     await store.system.record([], closes=[close_of(ref)])
     await store.runs.delete_runs_by_ids(TENANT, [run.id])
-    await asyncio.wait_for(recording, 20)
+    await asyncio.wait_for(recording, 60)
     async with store.transaction() as tx:
         count = await tx.connection.execute(text("SELECT count(*) FROM flowkeep.task"))
         assert count.scalar_one() == 0

@@ -88,7 +88,7 @@ async def test_a_service_exposes_what_it_does(settings: Settings) -> None:
             async with http.stream("GET", f"/runs/{run['run_id']}/watch") as stream:
                 frames = stream.aiter_text()  # kept: one that nobody holds closes its stream
                 await anext(frames)
-                figures = await eventually(lambda: _watched(address), timeout=20, interval=0.2)
+                figures = await eventually(lambda: _watched(address), interval=0.2)
     api = {name: value for name, value in figures.items() if "api_requests_total" in name}
     counted = {_labels(name): value for name, value in api.items()}
     route = "/runs/{run_id}"

@@ -76,7 +76,7 @@ async def test_a_schedule_removes_what_expired(client: WorkflowClient, serving: 
             assert [run.status for run in page] == [RunStatus.SUCCEEDED]
             return page.data[0]
 
-        run = await eventually(fired, timeout=20)
+        run = await eventually(fired)
         assert run.triggered_from == "schedule"
         assert run.workflow_id.startswith(schedule.schedule_id)
         assert (await store.runs.get(tenant, run.id)).outputs["runs"] == 3

@@ -120,7 +120,7 @@ async def test_suspend_on_bug_keeps_the_run_open(start: Start, client: WorkflowC
         description = await client.temporal.get_workflow_handle(handle.workflow_id).describe()
         assert description.raw_description.pending_workflow_task.attempt > 1
 
-    await eventually(failing, timeout=20)
+    await eventually(failing)
     assert await handle.status() is RunStatus.RUNNING
     await handle.terminate("end of test")
     assert await handle.status() is RunStatus.CANCELLED

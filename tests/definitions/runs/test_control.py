@@ -163,7 +163,7 @@ async def test_cancel_during_load(stage: Stage, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(DefinitionActivities, "_config", slow)
     handle = await stage.start(TWO, first=stage.unique("1"), second=stage.unique("2"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await loads.wait()
     await handle.cancel()
     goes_on.set()
