@@ -58,7 +58,7 @@ async def walk(service: Running, headers: dict[str, str], **options: Any) -> Fin
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(0 if CASES else 240)
+@pytest.mark.timeout(0 if CASES else 600)
 @pytest.mark.filterwarnings("ignore")  # of the generator, about what it could not generate
 async def test_no_surprises(settings: Settings, record_property: Any) -> None:
     """Nothing fails the service, and every answer is as the document says, whoever calls."""

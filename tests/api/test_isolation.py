@@ -175,6 +175,7 @@ def test_every_operation_has_a_row() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 async def test_borders(world: World) -> None:
     """Everybody is answered by each operation as the table says, and denials are in the log."""
     denied: Counter[str] = Counter()
