@@ -194,5 +194,3 @@ class Repair:
         await self._system.expect_no_retry(run_id, marks["waits"])
         await self._system.mark_superseded(run_id, marks["undone"], superseded=True)
         await self._system.mark_superseded(run_id, marks["kept"], superseded=False)
-        if marks["undone"] or marks["kept"]:
-            await self._system.recount(run_id)

@@ -46,6 +46,8 @@ class Row:
     input: Any = None
     scheduled: datetime | None = None
     """When Temporal scheduled it; None where nobody said."""
+    superseded: bool = False
+    """Whether it is marked as undone, so that it counts for nothing."""
 
     @property
     def strength(self) -> tuple[int, int, datetime]:
@@ -94,11 +96,12 @@ class Ledger:
     @property
     def counters(self) -> tuple[int, int, int]:
         """Total and finished tasks, and attempts that failed, counted anew."""
+        counting = {key: row for key, row in self.rows.items() if not row.superseded}
         last: dict[tuple[str, str], int] = {}
-        for execution, activity, attempt in self.rows:
+        for execution, activity, attempt in counting:
             last[execution, activity] = max(attempt, last.get((execution, activity), 0))
-        finished = sum(self.rows[*task, attempt].done for task, attempt in last.items())
-        failed = sum(row.status in ("failed", "timed_out") for row in self.rows.values())
+        finished = sum(counting[*task, attempt].done for task, attempt in last.items())
+        failed = sum(row.status in ("failed", "timed_out") for row in counting.values())
         return len(last), finished, failed
 
     # What callers do to the run
@@ -235,9 +238,11 @@ class Ledger:
         for execution in executions:
             self._go_on_after(execution, best)
         for key, row in best.items():
-            kept = self._cut(row, row.at)
-            if key not in self.rows or kept.strength > self.rows[key].strength:
+            kept, known = self._cut(row, row.at), self.rows.get(key)
+            if known is None:
                 self.rows[key] = kept
+            elif kept.strength > known.strength:
+                self.rows[key] = replace(kept, superseded=known.superseded)
 
     def insert(self, name: str, status: str, value: Any) -> None:
         self._must_exist()
@@ -280,6 +285,19 @@ class Ledger:
                 raise Refused("IllegalTransition")
         error = None if cut_off else row.error
         self.rows[key] = replace(row, status=status, output=output, error=error, at=self._now())
+
+    def mark(self, chosen: Iterable[Key], superseded: bool) -> None:
+        """Mark attempts as undone, or take the mark away."""
+        self._change_rows(chosen, superseded=superseded)
+
+    def expect_no_retry(self, chosen: Iterable[Key]) -> None:
+        """Note that no attempt follows on these."""
+        self._change_rows(chosen, retry=False)
+
+    def _change_rows(self, chosen: Iterable[Key], **values: Any) -> None:
+        self._must_exist()
+        for key in self.rows.keys() & set(chosen):
+            self.rows[key] = replace(self.rows[key], **values)
 
     # The rules beneath
 

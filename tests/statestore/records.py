@@ -19,7 +19,9 @@ from flowkeep.contracts import (
     Source,
     Task,
     TaskStatus,
+    TaskType,
 )
+from flowkeep.contracts.recorded import AttemptRecord
 from flowkeep.statestore import Store
 
 TENANT = "acme"
@@ -100,6 +102,14 @@ async def counters(store: Store, run_id: UUID) -> tuple[int, int, int]:
     """Return tasks_total, tasks_finished and exceptions_count of a run."""
     run = await store.runs.get(TENANT, run_id)
     return run.tasks_total, run.tasks_finished, run.exceptions_count
+
+
+def record_of(execution: str, activity_id: str = "1", number: int = 1) -> AttemptRecord:
+    """Return what names an attempt; the rest is what nobody asks for."""
+    kind, status = TaskType.ACTIVITY, TaskStatus.SUCCEEDED
+    return AttemptRecord(
+        execution, activity_id, number, kind, status, Source.WORKER, superseded=False, waits=False
+    )
 
 
 async def step(store: Store, run: Run, **fields: Any) -> Task:

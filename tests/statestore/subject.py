@@ -19,9 +19,18 @@ from flowkeep.contracts import (
     TaskKey,
     TaskStatus,
 )
+from flowkeep.contracts.recorded import AttemptRecord
 from flowkeep.statestore import Store
 from tests.statestore.model import OPEN_TASK, Key, Row
-from tests.statestore.records import TENANT, at, attempt, close_of, new_run, ref_of
+from tests.statestore.records import (
+    TENANT,
+    at,
+    attempt,
+    close_of,
+    new_run,
+    record_of,
+    ref_of,
+)
 
 LONG = "MODEL_EXAMPLES" in os.environ
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "40"))
@@ -129,6 +138,17 @@ class Subject:
         task = await self.store.tasks.get(TENANT, TaskKey(run_id=self.run_id, **name))
         await self.store.tasks.update(TENANT, task.evolve(status=status, output=output))
 
+    async def mark(self, chosen: list[Key], superseded: bool) -> None:
+        await self.store.system.mark_superseded(
+            self.run_id, self._records(chosen), superseded=superseded
+        )
+
+    async def expect_no_retry(self, chosen: list[Key]) -> None:
+        await self.store.system.expect_no_retry(self.run_id, self._records(chosen))
+
+    def _records(self, keys: list[Key]) -> list[AttemptRecord]:
+        return [record_of(self.refs[name].temporal_run_id, key, n) for name, key, n in keys]
+
     async def rows(self) -> dict[Key, Row]:
         """Return all attempts in the model's form."""
         found = await self.store.tasks.list_attempts(TENANT, self.run_id)
@@ -142,6 +162,7 @@ class Subject:
                 retry=t.next_retry_at is not None,
                 input=t.input,
                 scheduled=t.scheduled_at if t.temporal_run_id in self.names else None,
+                superseded=t.superseded,
             )
             for t in found
         }

@@ -5,11 +5,20 @@ from typing import Any
 
 import pytest
 
-from flowkeep.contracts import NewTask, Task, TaskKey, TaskStatus, TaskType
+from flowkeep.contracts import NewTask, Source, Task, TaskKey, TaskStatus, TaskType
 from flowkeep.errors import AlreadyTerminal, Conflict
 from flowkeep.statestore import Store
 from tests.statestore.locks import blocked
-from tests.statestore.records import TENANT, attempt, counters, failed, running, step
+from tests.statestore.records import (
+    TENANT,
+    at,
+    attempt,
+    counters,
+    failed,
+    record_of,
+    running,
+    step,
+)
 
 
 async def test_of_two_claimers_one_gets_the_task(store: Store, second: Store) -> None:
@@ -143,3 +152,46 @@ async def test_a_caller_and_the_recorder_at_one_task(store: Store, second: Store
         )
         assert (await store.tasks.get(TENANT, key)).status is TaskStatus.SUCCEEDED
     assert await counters(store, run.id) == (5, 5, 0)
+
+
+@pytest.mark.parametrize("later", [Source.WORKER, Source.SERVER])
+async def test_a_flush_and_what_history_says_meet_at_one_attempt(
+    store: Store, second: Store, later: Source
+) -> None:
+    """Whoever comes second counts from what the first has written, not from what was there before.
+
+    A worker's flush has written a failure and not committed it when the same attempt, and the one
+    after it, come from the reconciler or another worker.
+    """
+    run, ref = await running(store)
+    async with store.transaction() as tx:
+        await tx.system.record([failed(ref), failed(ref, "2")])
+        late: dict[str, Any] = {"source": later, "recorded_at": at(9), "next_retry_at": None}
+        told = [failed(ref, **late), attempt(ref, number=2), attempt(ref, "2", source=later)]
+        meeting = asyncio.create_task(second.system.record(told))
+        await blocked(store)
+    assert await meeting == 2 + (later is Source.SERVER)
+    assert await second.system.wrong_counters([run.id]) == []
+
+
+async def test_a_mark_and_a_flush_meet_at_one_attempt(store: Store, second: Store) -> None:
+    """Who marks what was undone waits for a flush, counts all of it, and the next flush does so."""
+    run, ref = await running(store)
+    await store.system.record([attempt(ref, status=TaskStatus.RUNNING, finished_at=None)])
+    marked = [record_of(ref.temporal_run_id)]
+    async with store.transaction() as tx:
+        await tx.system.record([failed(ref, next_retry_at=None)])
+        marking = asyncio.create_task(
+            second.system.mark_superseded(run.id, marked, superseded=True)
+        )
+        await blocked(store)
+    assert await marking == 1
+    assert await counters(store, run.id) == (0, 0, 0)
+    async with store.transaction() as tx:
+        await tx.system.mark_superseded(run.id, marked, superseded=False)
+        recording = asyncio.create_task(
+            second.system.record([failed(ref, number=2), attempt(ref, recorded_at=at(9))])
+        )
+        await blocked(store)
+    assert await recording == 2
+    assert await counters(store, run.id) == (1, 0, 1)

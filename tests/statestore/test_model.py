@@ -83,6 +83,8 @@ OPERATIONS = st.one_of(
     ),
     op("record", batch=batches),
     op("record", batch=batches),
+    op("mark", chosen=st.lists(keys, min_size=1, max_size=3), superseded=st.booleans()),
+    op("expect_no_retry", chosen=st.lists(keys, min_size=1, max_size=3)),
     op("insert", name=names, status=st.sampled_from([s.value for s in TaskStatus]), value=values),
     op("claim", name=names),
     op("update", key=steps | keys, status=st.sampled_from(list(TaskStatus)), output=values),
@@ -116,6 +118,7 @@ async def check(subject: Subject, model: Ledger) -> None:
     now = {key: row.at for key, row in model.rows.items() if row.at > at(9)}
     assert {k: replace(row, at=now.get(k, row.at)) for k, row in found.items()} == model.rows
     assert (run.tasks_total, run.tasks_finished, run.exceptions_count) == model.counters
+    assert await subject.store.system.wrong_counters([run.id]) == []
     events = await subject.store.runs.list_events(TENANT, run.id, 1000)
     revisions = [e.revision for e in reversed(events) if e.kind != "segment_started"]
     assert revisions == list(range(run.revision + 1))

@@ -43,6 +43,8 @@ class RecordedRepository(Protocol):
     ) -> int:
         """Mark attempts of a run as undone, or take the mark away; returns how many.
 
+        What is marked counts for nothing: the run is counted anew.
+
         Raises:
             NotFound: If the run was deleted or archived since.
         """
@@ -50,6 +52,8 @@ class RecordedRepository(Protocol):
 
     async def expect_no_retry(self, run_id: UUID, attempts: Sequence[AttemptRecord]) -> int:
         """Note that no further attempt follows on these; returns how many rows that are.
+
+        A task whose last attempt is among them has ended, and counts so.
 
         Raises:
             NotFound: If the run was deleted or archived since.

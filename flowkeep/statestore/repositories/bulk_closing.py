@@ -94,14 +94,14 @@ cancelled AS (
     FROM (SELECT run_id AS ended_id, ended_at FROM ended) AS e
     WHERE t.run_id = e.ended_id AND t.run_id = ANY(ARRAY(SELECT run_id FROM ended))
       AND ({PENDING_WORK})
-    RETURNING t.type, t.run_id, t.temporal_run_id, t.activity_id, t.attempt
+    RETURNING t.type, t.run_id, t.temporal_run_id, t.activity_id, t.attempt, t.superseded
 ),
 finished AS (
     SELECT c.run_id, count(*) AS tasks FROM cancelled AS c
-    WHERE c.type <> '{TaskType.STEP}' AND c.attempt >= (
+    WHERE c.type <> '{TaskType.STEP}' AND NOT c.superseded AND c.attempt >= (
         SELECT max(o.attempt) FROM {{schema}}.task AS o
         WHERE o.run_id = c.run_id AND o.temporal_run_id = c.temporal_run_id
-          AND o.activity_id = c.activity_id
+          AND o.activity_id = c.activity_id AND NOT o.superseded
     )
     GROUP BY c.run_id
 ),

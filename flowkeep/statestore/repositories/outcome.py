@@ -274,13 +274,13 @@ WITH closed AS (
         updated_at = CASE WHEN {OPEN} THEN now() ELSE updated_at END,
         next_retry_at = NULL
     WHERE run_id = :run_id AND ({PENDING_WORK})
-    RETURNING type, temporal_run_id, activity_id, attempt
+    RETURNING type, temporal_run_id, activity_id, attempt, superseded
 )
 SELECT count(*) FROM closed AS c
-WHERE c.type <> '{TaskType.STEP}' AND c.attempt >= (
+WHERE c.type <> '{TaskType.STEP}' AND NOT c.superseded AND c.attempt >= (
     SELECT max(o.attempt) FROM {{schema}}.task AS o
     WHERE o.run_id = :run_id AND o.temporal_run_id = c.temporal_run_id
-      AND o.activity_id = c.activity_id
+      AND o.activity_id = c.activity_id AND NOT o.superseded
 )
 """  # noqa: S608 - only constants of ours are put in
 

@@ -23,7 +23,7 @@ from flowkeep.contracts.recorded import (
     SegmentRecord,
 )
 from flowkeep.errors import OpenRunExists
-from flowkeep.statestore.repositories import payloads, tombstones
+from flowkeep.statestore.repositories import marks, payloads, tombstones
 from flowkeep.statestore.repositories.changes import change, lock
 from flowkeep.statestore.repositories.creation import open_run
 from flowkeep.statestore.repositories.outcome import Outcome
@@ -58,15 +58,6 @@ _GONE = """
 SELECT (<gone>) IS NOT NULL
 FROM (SELECT CAST(:run_id AS uuid) AS run_id, CAST(:chunk_of AS uuid) AS chunk_of) AS r
 """.replace("<gone>", tombstones.OF_RECORD)
-_MARK = """
-UPDATE {schema}.task AS t SET <change>
-FROM unnest(CAST(:executions AS text[]), CAST(:activities AS text[]), CAST(:attempts AS int[]))
-     AS m(temporal_run_id, activity_id, attempt)
-WHERE t.run_id = :run_id AND t.temporal_run_id = m.temporal_run_id
-  AND t.activity_id = m.activity_id AND t.attempt = m.attempt
-"""
-_SUPERSEDE = _MARK.replace("<change>", "superseded = CAST(:superseded AS boolean)")
-_WAIT_NO_MORE = _MARK.replace("<change>", "next_retry_at = NULL")
 _NOTE_START = """
 UPDATE {schema}.run_segment SET kind = :kind, started_at = :started_at
 WHERE namespace = :namespace AND temporal_run_id = :temporal_run_id
@@ -136,26 +127,17 @@ class RecordedExecutions:
         self, run_id: UUID, attempts: Sequence[AttemptRecord], *, superseded: bool
     ) -> int:
         """Mark attempts of a run as undone, or take the mark away; returns how many."""
-        return await self._mark(_SUPERSEDE, run_id, attempts, superseded=superseded)
+        return await self._mark(marks.UNDONE if superseded else marks.KEPT, run_id, attempts)
 
     async def expect_no_retry(self, run_id: UUID, attempts: Sequence[AttemptRecord]) -> int:
         """Note that no further attempt follows on these; returns how many rows that are."""
-        return await self._mark(_WAIT_NO_MORE, run_id, attempts)
+        return await self._mark(marks.LAST, run_id, attempts)
 
-    async def _mark(
-        self, statement: str, run_id: UUID, attempts: Sequence[AttemptRecord], **more: Any
-    ) -> int:
+    async def _mark(self, statement: str, run_id: UUID, attempts: Sequence[AttemptRecord]) -> int:
         if not attempts:
             return 0
-        keys = {
-            "executions": [one.temporal_run_id for one in attempts],
-            "activities": [one.activity_id for one in attempts],
-            "attempts": [one.attempt for one in attempts],
-        }
         async with self._scope.write() as session:
-            await lock(session, run_id)
-            changed = await session.execute(statement, {"run_id": run_id, **keys, **more})
-            return int(changed.rowcount)
+            return await marks.mark(session, statement, run_id, attempts)
 
     async def adopt_segment(
         self,

@@ -146,7 +146,9 @@ def _moved(stored: Task, wanted: Task, values: Mapping[str, Any]) -> dict[str, A
 
 
 async def _count(session: Session, before: Task, after: Task) -> None:
-    """Bring the counters of the locked run up to date."""
+    """Bring the counters of the locked run up to date; what was undone counts for nothing."""
+    if after.superseded:
+        return
     exceptions = (after.status in _FAILURES) - (before.status in _FAILURES)
     finished = _done(after) - _done(before)
     if finished and await _has_later(session, after):
@@ -173,6 +175,7 @@ async def _has_later(session: Session, attempt: Task) -> bool:
             task.c.temporal_run_id == attempt.temporal_run_id,
             task.c.activity_id == attempt.activity_id,
             task.c.attempt > attempt.attempt,
+            ~task.c.superseded,
         )
     )
     return bool((await session.execute(later)).scalar_one())

@@ -109,6 +109,7 @@ def _rank(table: str) -> str:
 _FAILED = "status IN ('failed', 'timed_out')"
 _DONE = "(status NOT IN ('pending', 'running', 'waiting') AND next_retry_at IS NULL)"
 
+# What a reset undid counts for nothing, neither before nor after.
 UPSERT = f"""
 WITH rec AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(CAST(%s AS jsonb))
@@ -120,7 +121,7 @@ before AS (
     CROSS JOIN LATERAL (
         SELECT attempt, {_FAILED} AS failed, {_DONE} AS done FROM {{schema}}.task AS o
         WHERE o.run_id = k.run_id AND o.temporal_run_id = k.temporal_run_id
-          AND o.activity_id = k.activity_id
+          AND o.activity_id = k.activity_id AND NOT o.superseded
         ORDER BY o.attempt OFFSET 0
     ) AS t
 ),
@@ -130,14 +131,15 @@ written AS (
     ON CONFLICT ({", ".join(_KEY)}) DO UPDATE SET {_assignments()}
     WHERE (excluded.source, {_rank("excluded")}, excluded.updated_at)
         > (t.source, {_rank("t")}, t.updated_at)
-    RETURNING run_id, temporal_run_id, activity_id, attempt, {_FAILED} AS failed, {_DONE} AS done
+    RETURNING run_id, temporal_run_id, activity_id, attempt, {_FAILED} AS failed, {_DONE} AS done,
+              superseded
 ),
 attempts AS (
     SELECT run_id, temporal_run_id, activity_id, attempt,
            b.attempt IS NOT NULL AS was,
            COALESCE(b.failed, false) AS failed_before, COALESCE(b.done, false) AS done_before,
            COALESCE(w.failed, b.failed) AS failed_after, COALESCE(w.done, b.done) AS done_after
-    FROM before AS b FULL JOIN written AS w
+    FROM before AS b FULL JOIN (SELECT * FROM written WHERE NOT superseded) AS w
          USING (run_id, temporal_run_id, activity_id, attempt)
 ),
 tasks AS (
