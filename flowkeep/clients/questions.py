@@ -3,10 +3,17 @@
 import asyncio
 import hashlib
 import hmac
+import logging
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.client import (
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateHandle,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+    WorkflowUpdateStage,
+)
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -27,8 +34,11 @@ from flowkeep.errors import (
 if TYPE_CHECKING:
     from flowkeep.clients.workflow import WorkflowClient
 
+logger = logging.getLogger(__name__)
+
 _PAGE = 100
 _TAKE_SECONDS = 20.0
+_RECORD_SECONDS = 10.0
 _REFUSALS: dict[str, type[FlowkeepError]] = {
     cls.__name__: cls for cls in (AlreadyTerminal, Forbidden, InvalidInput, NotFound)
 }
@@ -86,7 +96,10 @@ class Questions:
         by: str,
         token: str | None = None,
     ) -> None:
-        """Answer the question of a task.
+        """Answer the question of a task; returns once the run has taken the answer.
+
+        By then the ledger shows it, unless the ledger is away: then it does later. The same answer
+        of the same person may be given again while the run goes on, and counts once.
 
         Args:
             tenant_id: Whose run.
@@ -99,9 +112,9 @@ class Questions:
         Raises:
             NotFound: If there is no such run or question.
             Forbidden: If somebody else is asked, or the token is wrong.
-            AlreadyTerminal: If it was answered before, or it is too late.
+            AlreadyTerminal: If it was answered otherwise or by somebody else, or it is too late.
             InvalidInput: If the answer does not fit.
-            Conflict: If no worker took it in time; it may be given again.
+            Conflict: If no worker took it in time; it may still be taken, and be given again.
         """
         found = await find_run(self._store, tenant_id, run)
         if token is not None:
@@ -114,23 +127,51 @@ class Questions:
         handle = self._client.temporal.get_workflow_handle(found.workflow_id)
         if found.status.terminal:
             raise _over(found)
-        patience = asyncio.timeout(_TAKE_SECONDS)
         try:
-            async with patience:
-                await handle.execute_update(ANSWER, message)
-        except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
-            if not patience.expired():
-                raise
-            raise Conflict(
-                f"run {found.id} has not taken the answer within {_TAKE_SECONDS:.0f} s",
-                hint="see that a worker serves its task queue, then answer again",
-            ) from error
+            await _recorded(await _taken(handle, message))
         except WorkflowUpdateFailedError as error:
             raise _refusal(error) from error
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 raise _over(found) from error
             raise unavailable(error) from error
+
+
+async def _taken(handle: WorkflowHandle[Any, Any], message: Answer) -> WorkflowUpdateHandle[None]:
+    """Return the update that brings an answer, once the run has taken or refused it.
+
+    Raises:
+        Conflict: If that takes too long.
+    """
+    patience = asyncio.timeout(_TAKE_SECONDS)
+    try:
+        async with patience:
+            return await handle.start_update(
+                ANSWER, message, wait_for_stage=WorkflowUpdateStage.ACCEPTED, result_type=type(None)
+            )
+    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+        if not patience.expired():
+            raise
+        raise Conflict(
+            f"run {message.run_id} has not taken the answer within {_TAKE_SECONDS:.0f} s",
+            hint="see that a worker serves its task queue, then give the same answer again",
+        ) from error
+
+
+async def _recorded(update: WorkflowUpdateHandle[None]) -> None:
+    """Wait until the ledger shows an answer; what was taken stays taken if it does not.
+
+    Raises:
+        WorkflowUpdateFailedError: If the run refused it.
+    """
+    patience = asyncio.timeout(_RECORD_SECONDS)
+    try:
+        async with patience:
+            await update.result()
+    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError, RPCError) as error:
+        if not isinstance(error, RPCError) and not patience.expired():
+            raise
+        logger.warning("run %s has taken an answer that is not recorded yet", update.workflow_id)
 
 
 def _over(run: Run) -> AlreadyTerminal:

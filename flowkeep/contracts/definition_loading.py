@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 from pydantic import Field
 
 from flowkeep.contracts.definition_run import CallRetry
-from flowkeep.contracts.named_tasks import TaskNote
+from flowkeep.contracts.named_tasks import TaskNote, TaskNotes
 from flowkeep.contracts.record import Record
 from flowkeep.contracts.status import TaskStatus
 
@@ -109,7 +109,9 @@ class Kept(Record):
         plan: What its plan dumped.
         questions: Its questions to people, open and closed.
         timers: Its waits.
-        waits_for: What the ledger was told that it waits for.
+        waits_for: What it waits for.
+        changed: Whether the ledger has not been told that yet.
+        first: What is to be said first of a retry or a reset, and has not been told yet.
         execution: The execution whose rows the ledger has of it; see `TaskNotes.execution`.
         notes: What the ledger could not be told so far.
         paused: Whether nothing may begin.
@@ -121,6 +123,8 @@ class Kept(Record):
     questions: dict[str, Any]
     timers: list[dict[str, Any]]
     waits_for: dict[str, Any] = Field(default_factory=dict)
+    changed: bool = False
+    first: TaskNotes | None = None
     execution: str
     notes: list[TaskNote] = Field(default_factory=list)
     paused: bool = False

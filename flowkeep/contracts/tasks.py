@@ -181,8 +181,9 @@ class Task(TaskSummary):
 class TaskLists(Record):
     """The names of a run's tasks by where they stand, each once, in the order they were scheduled.
 
-    The newest attempt of a task decides; of a task in a loop those of its last turn. Of a task with
-    several items one that has not ended counts most, then one that did not succeed.
+    The newest attempt of a task decides, in the newest execution that has it; of a task in a loop
+    those of its last turn. Of a task with several items one that has not ended counts most, then
+    one that did not succeed. An execution that Temporal tried again as a whole does not count.
 
     Attributes:
         current: What has not ended, or waits for another attempt.

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import BaseModel
@@ -283,5 +283,5 @@ class WorkflowInterface:
                 schedule_to_close_timeout=_PAUSE_RECORD_TIMEOUT,
                 retry_policy=RetryPolicy(maximum_attempts=3),
             )
-        except ActivityError as error:
+        except FailureError as error:  # of a local activity: its own error comes bare
             workflow.logger.warning("the pause state of this run was not recorded: %s", error)

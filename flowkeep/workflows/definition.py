@@ -3,11 +3,9 @@
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
     from flowkeep.activities.definition import DefinitionActivities
@@ -16,7 +14,6 @@ with workflow.unsafe.imports_passed_through():
         ANSWER,
         DEPTH_KEY,
         KEPT_KEY,
-        LOAD_DEFINITION,
         Answer,
         Kept,
         LoadedDefinition,
@@ -40,15 +37,11 @@ with workflow.unsafe.imports_passed_through():
     from flowkeep.workflows.definition_alarm import Alarm
     from flowkeep.workflows.definition_calls import Calls
     from flowkeep.workflows.definition_departure import Departure
+    from flowkeep.workflows.definition_loading import load
     from flowkeep.workflows.definition_notes import NoteBook
     from flowkeep.workflows.definition_questions import Questions
     from flowkeep.workflows.definition_results import Room, note_of, result_of
     from flowkeep.workflows.definition_timers import Timers
-
-_LOAD_RETRIES = RetryPolicy(maximum_interval=timedelta(seconds=5))
-_LOAD_TIMEOUT = timedelta(minutes=2)
-_FIRST_LOAD = RetryPolicy(maximum_interval=timedelta(seconds=5), maximum_attempts=120)
-"""The ledger may be away for ten minutes when a run begins; other errors are not tried again."""
 
 Event = tuple[TaskRef, TaskStatus, Any, dict[str, Any] | None]
 
@@ -97,7 +90,8 @@ class DefinitionWorkflow(WorkflowInterface):
             DefinitionFailed: If a task failed and nothing in the definition handles it.
             InvalidInput: If the result does not fit the output schema; names the path.
         """
-        loaded = await self._load(workflow_config)
+        # Not behind the pause gate: what a pause keeps from beginning is the plan's to know.
+        loaded = await load(workflow_config, goes_on=self._kept is not None)
         spec = DefinitionSpec.model_validate(loaded.spec)
         depth = workflow_config.get(DEPTH_KEY, 0)
         self._departure = Departure(loaded.most_events)
@@ -136,18 +130,6 @@ class DefinitionWorkflow(WorkflowInterface):
                 "current": [ref.text for ref in self._plan.active],
             }
         )
-
-    async def _load(self, config: dict[str, Any]) -> LoadedDefinition:
-        # Not behind the pause gate: what a pause keeps from beginning is the plan's to know.
-        loaded: LoadedDefinition = await workflow.execute_local_activity(
-            LOAD_DEFINITION,
-            args=[config if self._kept is None else {**config, KEPT_KEY: True}],
-            # A run that goes on already waits for as long as it takes.
-            retry_policy=_FIRST_LOAD if self._kept is None else _LOAD_RETRIES,
-            start_to_close_timeout=_LOAD_TIMEOUT,
-            result_type=LoadedDefinition,
-        )
-        return loaded
 
     def _begin(self, spec: DefinitionSpec, loaded: LoadedDefinition) -> list[Command]:
         kept, self._kept = self._kept, None
@@ -188,7 +170,7 @@ class DefinitionWorkflow(WorkflowInterface):
             self._look_ahead()
             if plan.outcome is not None:
                 return plan.outcome
-            if self._departure.wanted and not self._calls:
+            if self._may_leave:
                 await self._leave(config, loaded)
             try:
                 await workflow.wait_condition(self._has_news)
@@ -212,14 +194,16 @@ class DefinitionWorkflow(WorkflowInterface):
 
     def _look_ahead(self) -> None:
         """See to a long history, to the next deadline, and to what the ledger is to be told."""
-        departure = self._departure
-        departure.look(self._calls.under_way)
-        gives_up_at = departure.gives_up_at if self._calls else None
+        self._departure.look(self._calls.under_way)
+        self._set_alarm()
+        waits_for = self._waits_for
+        if not (self._departure.wanted and waits_for):
+            self._notes.wait_for(waits_for)
+
+    def _set_alarm(self) -> None:
+        gives_up_at = self._departure.gives_up_at if self._calls else None
         deadlines = (self._questions.next_deadline, self._timers.next_deadline, gives_up_at)
         self._alarm.set(min((at for at in deadlines if at is not None), default=None))
-        waits_for = self._waits_for
-        if not (departure.wanted and waits_for):
-            self._notes.wait_for(waits_for)
 
     @property
     def _waits_for(self) -> dict[str, Any]:
@@ -230,12 +214,17 @@ class DefinitionWorkflow(WorkflowInterface):
 
     def _has_news(self) -> bool:
         news = self._events or self._cancelled or self._notes.begins
-        return bool(news) or self._held != self._holds
+        return bool(news) or self._held != self._holds or self._may_leave
 
     @property
     def _holds(self) -> bool:
         """Whether nothing may begin: the run is paused, or about to continue as new."""
         return self._paused or self._departure.wanted
+
+    @property
+    def _may_leave(self) -> bool:
+        """Whether the run can continue as new now; what is untold may be too much to take along."""
+        return self._departure.wanted and not self._calls and not self._notes.too_many
 
     def _news(self) -> list[Command]:
         """Tell the plan what happened; returns what it asks for."""
@@ -264,6 +253,8 @@ class DefinitionWorkflow(WorkflowInterface):
         self._questions.expire()
         self._timers.expire()
         self._departure.look(self._calls.under_way)
+        if not self._events:  # then nobody looks ahead: a paused run has no news of a departure
+            self._set_alarm()
 
     async def _told(self) -> None:
         """Wait until the ledger has been told everything, or has been away for too long."""
@@ -285,7 +276,7 @@ class DefinitionWorkflow(WorkflowInterface):
         """Continue as new, with where everything stands; not while there is news."""
         assert self._plan is not None
         await self._settle()
-        if self._events or self._cancelled:
+        if self._events or self._cancelled or self._notes.begins or self._notes.too_many:
             return
         kept = Kept(
             plan=self._plan.dump(),

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 from collections import deque
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -11,18 +10,20 @@ from typing import Any, Literal
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ApplicationError, FailureError
 
 from flowkeep.contracts.definition_loading import Kept
 from flowkeep.contracts.identity import RECORD_TASKS
 from flowkeep.contracts.named_tasks import TaskNote, TaskNotes
+from flowkeep.workflows.definition_rests import Rests, cause_of
 
 MOST_NOTES = 200
 """Notes that travel together: rows of one short transaction."""
 
 MOST_KEPT_BYTES = 500_000
-"""Bytes of JSON of untold notes that a run which continues as new takes along whole; from more of
-them, inputs and outputs stay behind. Temporal takes arguments of at most 2 MiB."""
+"""Bytes of JSON of untold notes that a run which continues as new takes along; with more of them it
+waits for the ledger, as it would have to next, to load its definition. Temporal takes arguments of
+at most 2 MiB."""
 
 _ATTEMPT = timedelta(seconds=10)
 """How long one attempt to tell the ledger may take; the recorder gives up after 4.5 seconds."""
@@ -38,7 +39,7 @@ _REFUSALS = frozenset({"InvalidInput", "Conflict", "Forbidden", "NotFound"})
 """Errors that later tries meet again. A wrong password or an older schema is put right."""
 
 _REST = timedelta(minutes=2)
-"""Time between two such tries: each of them is some events of history."""
+"""Time between the first two such tries; it grows, because each is some events of history."""
 
 
 class NoteBook:
@@ -61,6 +62,7 @@ class NoteBook:
         self._changed = False
         self._writing: asyncio.Task[None] | None = None
         self._late = self._last = False
+        self._rests = Rests(_REST)
         self._singly = 0  # notes that are told one by one
         # That of an execution that a reset made is the one whose history it begins with.
         self._execution = info.original_execution_run_id
@@ -108,17 +110,30 @@ class NoteBook:
         self.waits_for = kept.waits_for
         self._notes.extend(kept.notes)
         if not self.begins:
-            self._execution = kept.execution
-        if self._notes:
+            self._execution, self._changed, self._first = kept.execution, kept.changed, kept.first
+            self._undone_after = None if kept.first is None else kept.first.undone_after
+        if self._due:
             self._send()
 
     def dump(self) -> dict[str, Any]:
         """Return the fields of `Kept` with which an execution goes on that continues this one."""
-        notes = [note.model_dump(mode="json", exclude_none=True) for note in self._notes]
-        if len(json.dumps(notes)) > MOST_KEPT_BYTES:
-            workflow.logger.warning("inputs and outputs of %d tasks are not recorded", len(notes))
-            notes = [_without_values(note) for note in notes]
-        return {"waits_for": self.waits_for, "execution": self._execution, "notes": notes}
+        return {
+            "waits_for": self.waits_for,
+            "changed": self._changed,
+            "first": self._first,
+            "execution": self._execution,
+            "notes": list(self._notes),
+        }
+
+    @property
+    def too_many(self) -> bool:
+        """Whether more is untold than an execution that continues this one can take along."""
+        left = MOST_KEPT_BYTES
+        for note in self._notes:
+            left -= len(note.model_dump_json().encode())
+            if left < 0:
+                return True
+        return False
 
     @property
     def told(self) -> bool:
@@ -149,8 +164,9 @@ class NoteBook:
         try:
             while self._due and not (self._late and self._last):
                 if self._late:
+                    rest = self._rests.next()
                     with contextlib.suppress(TimeoutError):
-                        await workflow.wait_condition(lambda: self._last, timeout=_REST)
+                        await workflow.wait_condition(lambda: self._last, timeout=rest)
                 await self._tell_some()
         finally:
             self._writing = None
@@ -167,20 +183,24 @@ class NoteBook:
             waits_for=self.waits_for if changed else None,
             execution=self._execution,
         )
-        self._changed = self._changed and not changed
         self._latest = max([latest, *(note.at for note in notes)])
         answer = await _record(told, _AGAIN if self._late or self._last else _PATIENCE)
         self._late = answer == "late"
         refused_together = answer == "refused" and len(notes) > 1
         if self._late or refused_together:
-            self._changed, self._latest = self._changed or changed, latest
+            self._latest = latest
             if refused_together:  # so that the one which cannot be recorded takes no other along
                 self._singly = len(notes)
             return
+        self._rests = Rests(_REST)
         for _ in notes:
             self._notes.popleft()
         self._singly = max(0, self._singly - len(notes))
-        if first is not None and self._first is first:
+        if self._first is not first:  # a new book has begun meanwhile
+            return
+        if changed:
+            self._changed = self.waits_for != told.waits_for
+        if first is not None:
             # Another reset goes back to what this execution has told since.
             self._first = self._undone_after = None
 
@@ -196,15 +216,11 @@ async def _record(told: TaskNotes, attempts: int) -> Literal["told", "late", "re
                 maximum_interval=timedelta(seconds=5), maximum_attempts=attempts
             ),
         )
-    except ActivityError as error:
-        cause = error.cause
+    except FailureError as error:
+        cause = cause_of(error)
         if isinstance(cause, ApplicationError) and cause.type in _REFUSALS:
             workflow.logger.error("%d tasks cannot be recorded: %s", len(told.notes), cause)
             return "refused"
         workflow.logger.warning("%d tasks are not recorded yet: %s", len(told.notes), cause)
         return "late"
     return "told"
-
-
-def _without_values(note: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in note.items() if name not in ("input", "output")}

@@ -1,5 +1,7 @@
 """Questions of a run to people: who may answer, what fits, and until when."""
 
+import hashlib
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -75,6 +77,7 @@ class Questions(Waits[Question]):
         super().__init__(tell, end)
         self.run_id: str | None = None
         self._closed: dict[str, str] = {}
+        self._taken: dict[str, str] = {}  # digests of answers
 
     def ask(self, command: AskHuman) -> None:
         """Open a question."""
@@ -112,17 +115,19 @@ class Questions(Waits[Question]):
         return True
 
     def check(self, answer: Answer) -> None:
-        """Check an answer before it is taken.
+        """Check an answer before it is taken; one that was taken may be given again.
 
         Raises:
             NotFound: If no task of this name asks.
-            AlreadyTerminal: If the question was answered, withdrawn, or ran out of time, or is
-                that of an earlier run with this workflow_id.
+            AlreadyTerminal: If the question was answered otherwise or by somebody else, withdrawn,
+                or ran out of time, or is that of an earlier run with this workflow_id.
             Forbidden: If somebody else is asked.
             InvalidInput: If the answer does not fit the schema; names what.
         """
         if self.run_id not in (None, answer.run_id):
             raise AlreadyTerminal(f"run {answer.run_id} has ended", hint=_TOO_LATE)
+        if self._taken.get(answer.task) == _digest(answer):
+            return
         question = self._open.get(answer.task)
         why = self._closed.get(answer.task)
         if question is None and why is None:
@@ -144,8 +149,11 @@ class Questions(Waits[Question]):
         schemas.require(question.response, answer.answer, "answer")
 
     def answer(self, answer: Answer) -> None:
-        """Take an answer that was checked."""
-        question = self._open[answer.task]
+        """Take an answer that was checked; nothing happens when it was taken before."""
+        question = self._open.get(answer.task)
+        if question is None:
+            return
+        self._taken[answer.task] = _digest(answer)
         result = {"answer": answer.answer, "by": answer.by, "at": workflow.now().isoformat()}
         told = {"by": answer.by}
         note = question.note(TaskStatus.SUCCEEDED, ANSWERED, output=result, told=told)
@@ -153,12 +161,18 @@ class Questions(Waits[Question]):
 
     def dump(self) -> dict[str, Any]:
         """Return the questions as JSON."""
-        return {"open": super().dump(), "closed": dict(self._closed), "run_id": self.run_id}
+        return {
+            "open": super().dump(),
+            "closed": dict(self._closed),
+            "taken": dict(self._taken),
+            "run_id": self.run_id,
+        }
 
     def restore(self, dump: dict[str, Any]) -> None:
         """Take over what `dump` returned."""
         super().restore(dump["open"])
         self._closed, self.run_id = dict(dump["closed"]), dump["run_id"]
+        self._taken = dict(dump.get("taken", {}))
 
     def _close(
         self,
@@ -170,3 +184,9 @@ class Questions(Waits[Question]):
     ) -> None:
         self._closed[text] = why
         self._finish(text, note, result, error)
+
+
+def _digest(answer: Answer) -> str:
+    """Return what tells one answer of one person from all others."""
+    told = json.dumps([answer.by, answer.answer], sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()

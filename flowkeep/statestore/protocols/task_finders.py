@@ -137,6 +137,7 @@ class TaskFinders(Protocol):
     async def names_by_state(self, tenant_id: str, run_id: UUID) -> TaskLists:
         """Return the names of a run's tasks by where they stand, those of an archived run too.
 
-        Left out are flowkeep's own activities, steps below activities, and what a reset superseded.
+        Left out are flowkeep's own activities, steps below activities, what a reset superseded, and
+        what an execution did that Temporal tried again as a whole.
         """
         ...

@@ -45,6 +45,17 @@ FROM {schema}.run WHERE id = :run_id FOR KEY SHARE
 ON CONFLICT DO NOTHING RETURNING seq
 """
 
+# By both orders: a reset is placed by when it was first heard of, which may be after what follows.
+_BEGUN_ANEW = f"""
+SELECT EXISTS (
+    SELECT FROM {{schema}}.run_segment AS own
+    JOIN {{schema}}.run_segment AS other ON other.run_id = own.run_id
+    WHERE own.namespace = :namespace AND own.temporal_run_id = :temporal_run_id
+      AND other.kind IN ('{SegmentKind.RETRY}', '{SegmentKind.CRON}', '{SegmentKind.RESET}')
+      AND other.started_at > own.started_at AND other.seq > own.seq
+)
+"""  # noqa: S608 - only constants of ours are put in
+
 
 async def open_segment(
     session: Session,
@@ -88,12 +99,18 @@ async def open_segment(
     return new
 
 
+async def has_begun_anew(session: Session, namespace: str, temporal_run_id: str) -> bool:
+    """Return whether Temporal has retried or reset a run since an execution of it began."""
+    values = {"namespace": namespace, "temporal_run_id": temporal_run_id}
+    return bool((await session.execute(_BEGUN_ANEW, values)).scalar_one())
+
+
 async def list_segments(session: Session, tenant_id: str, run_id: UUID) -> Sequence[Segment]:
-    """Return the newest 1000 segments of a run, oldest first."""
+    """Return the newest 1000 segments of a run, oldest first, in whatever order they were told."""
     found = await session.execute(
         select(*SEGMENT)
         .where(run_segment.c.run_id == run_id, run_segment.c.tenant_id == tenant_id)
-        .order_by(run_segment.c.seq.desc())
+        .order_by(run_segment.c.started_at.desc(), run_segment.c.seq.desc())
         .limit(1000)
     )
     return [Segment.model_validate(dict(row)) for row in reversed(found.mappings().all())]

@@ -1,11 +1,13 @@
 """The names of a run's tasks by where they stand: computed, never stored."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from itertools import pairwise
 from typing import NamedTuple
 from uuid import UUID
 
-from flowkeep.contracts import Task, TaskStatus, TaskType
+from flowkeep.contracts import Segment, SegmentKind, Task, TaskStatus, TaskType
 from flowkeep.contracts.tasks import TaskLists
 from flowkeep.statestore.repositories import inputs
 from flowkeep.statestore.repositories.task_finders import TaskFinders
@@ -13,17 +15,31 @@ from flowkeep.statestore.repositories.task_finders import TaskFinders
 _OWN = "flowkeep."
 _TURN = re.compile(r"#(\d+)$")
 
-# Of each task the newest attempt, counted together where name, turn and state are the same.
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+_ANEW = (SegmentKind.RETRY, SegmentKind.CRON)
+"""Executions that begin where the one before began: what that one did does not count any more."""
+
+# Of each task the newest attempt, in the newest execution that has it; counted together where name,
+# turn and state are the same.
 _NAMES = f"""
+WITH execution AS MATERIALIZED (
+    SELECT temporal_run_id, row_number() OVER w AS place,
+           COALESCE(lead(kind) OVER w IN ({", ".join(f"'{kind}'" for kind in _ANEW)}), false)
+           AS replaced
+    FROM {{schema}}.run_segment WHERE run_id = :run
+    WINDOW w AS (ORDER BY started_at, seq)
+)
 SELECT task_name, turn, status, waits
 FROM (
-    SELECT DISTINCT ON (temporal_run_id, activity_id)
-           task_name, status, next_retry_at IS NOT NULL AS waits, scheduled_at,
-           COALESCE(substring(activity_id from '#([0-9]{{1,9}})$')::int, 0) AS turn
-    FROM {{schema}}.task
-    WHERE run_id = :run AND tenant_id = :tenant AND NOT superseded
-      AND type <> '{TaskType.STEP}' AND NOT starts_with(task_name, '{_OWN}')
-    ORDER BY temporal_run_id, activity_id, attempt DESC
+    SELECT DISTINCT ON (t.task_name, t.activity_id)
+           t.task_name, t.status, t.next_retry_at IS NOT NULL AS waits, t.scheduled_at,
+           COALESCE(substring(t.activity_id from '#([0-9]{{1,9}})$')::int, 0) AS turn
+    FROM {{schema}}.task AS t LEFT JOIN execution AS e USING (temporal_run_id)
+    WHERE t.run_id = :run AND t.tenant_id = :tenant AND NOT t.superseded
+      AND e.replaced IS NOT TRUE
+      AND t.type <> '{TaskType.STEP}' AND NOT starts_with(t.task_name, '{_OWN}')
+    ORDER BY t.task_name, t.activity_id, e.place DESC NULLS LAST, t.attempt DESC
 ) AS newest
 GROUP BY task_name, turn, status, waits
 ORDER BY min(scheduled_at), task_name
@@ -57,19 +73,38 @@ class NamesByState(TaskFinders):
             for row in found
         ]
         if not states:
-            states = _of(await self._archived.tasks(tenant_id, inputs.run_id(run_id)))
+            archived, run_id = self._archived, inputs.run_id(run_id)
+            states = _of(
+                await archived.tasks(tenant_id, run_id), await archived.segments(tenant_id, run_id)
+            )
         return _lists(states)
 
 
-def _of(tasks: Iterable[Task]) -> list[_State]:
+def _of(tasks: Iterable[Task], segments: Iterable[Segment]) -> list[_State]:
     """Return the states of archived tasks."""
-    return [
-        _State(one.task_name, _turn(one.activity_id), one.status, one.next_retry_at is not None)
+    ordered = sorted(segments, key=lambda one: (one.started_at or _NEVER, one.seq))
+    places = {one.temporal_run_id: place for place, one in enumerate(ordered, 1)}
+    replaced = _replaced(ordered)
+    counting = [
+        one
         for one in tasks
         if not one.superseded
+        and one.temporal_run_id not in replaced
         and one.type is not TaskType.STEP
         and not one.task_name.startswith(_OWN)
     ]
+    newest: dict[tuple[str, str], Task] = {}
+    for one in sorted(counting, key=lambda one: places.get(one.temporal_run_id, 0)):
+        newest[one.task_name, one.activity_id] = one
+    return [
+        _State(one.task_name, _turn(one.activity_id), one.status, one.next_retry_at is not None)
+        for one in sorted(newest.values(), key=lambda one: one.scheduled_at or _NEVER)
+    ]
+
+
+def _replaced(segments: Sequence[Segment]) -> set[str]:
+    """Return the executions, given in order, that the next one did all over again."""
+    return {one.temporal_run_id for one, following in pairwise(segments) if following.kind in _ANEW}
 
 
 def _turn(activity_id: str) -> int:

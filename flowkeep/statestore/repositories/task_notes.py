@@ -1,5 +1,6 @@
 """Tasks that workflow code itself carries out, as it reports them: waits, skips, child runs."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,9 +14,12 @@ from flowkeep.statestore import encoding
 from flowkeep.statestore.repositories import moves, recording
 from flowkeep.statestore.repositories.changes import append
 from flowkeep.statestore.repositories.outcome import is_paused
+from flowkeep.statestore.repositories.segments import has_begun_anew
 from flowkeep.statestore.repositories.verification import RECOUNT
 from flowkeep.statestore.session import Session
 from flowkeep.statestore.tables.base import OPEN
+
+logger = logging.getLogger(__name__)
 
 _CUT_OFF = ErrorInfo(
     code="EXECUTION_CLOSED",
@@ -52,6 +56,9 @@ WHERE run_id = :run_id AND temporal_run_id = :execution AND attempt = 1
 async def note(session: Session, row: dict[str, Any], run: RunRef, told: TaskNotes) -> None:
     """Write what workflow code tells of tasks; told again, nothing changes.
 
+    An execution tells nothing any more once a retry or a reset has begun the run anew. What it had
+    not told, that one tells where it counts; what was open has ended, as has what it waited for.
+
     Args:
         session: The transaction that holds the run's lock.
         row: The run as locked.
@@ -60,6 +67,9 @@ async def note(session: Session, row: dict[str, Any], run: RunRef, told: TaskNot
     """
     status = RunStatus(row["status"])
     ref = replace(run, temporal_run_id=told.execution or run.temporal_run_id)
+    if await has_begun_anew(session, ref.namespace, ref.temporal_run_id):
+        logger.info("a late report of an earlier execution of run %s is dropped", row["id"])
+        return
     if told.begins:
         await _begin(session, row["id"], ref.temporal_run_id, told)
     events = await _news(session, row["id"], ref.temporal_run_id, told.notes)
@@ -111,14 +121,15 @@ async def _news(
 
 
 async def _wait(session: Session, row: dict[str, Any], waits_for: Mapping[str, Any]) -> None:
-    """Let the run wait, or go on; a pause that is open stays."""
+    """Let the run wait, or go on; a pause that is open stays: what follows it is told after it."""
+    waits = row["status"] == RunStatus.WAITING
+    if waits and await is_paused(session, row["id"]):
+        return
     stored = encoding.storable(waits_for)
-    if waits_for and row["status"] in (RunStatus.RUNNING, RunStatus.WAITING):
+    if waits_for and (waits or row["status"] == RunStatus.RUNNING):
         if row["wait"] != stored:
             await moves.wait(session, row, source=Source.WORKFLOW, wait=stored)
-        return
-    waits = not waits_for and row["status"] == RunStatus.WAITING
-    if waits and not await is_paused(session, row["id"]):
+    elif waits and not waits_for:
         await moves.resume(session, row, source=Source.WORKFLOW)
 
 

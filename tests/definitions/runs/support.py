@@ -75,8 +75,8 @@ class Stage:
         await flushed(self.client)
         return await self.client.store.runs.get(self.tenant, handle.run_id)
 
-    async def rows(self, handle: RunHandle | UUID) -> list[Task]:
-        """The attempts of a run by key, without those that load it."""
+    async def attempts(self, handle: RunHandle | UUID) -> list[Task]:
+        """All attempts of a run by key."""
         await flushed(self.client)
         run_id = handle if isinstance(handle, UUID) else handle.run_id
         found: list[Task] = []
@@ -85,6 +85,11 @@ class Stage:
             page = await self.client.store.tasks.list_attempts(self.tenant, run_id, cursor=cursor)
             found += page.data
             more, cursor = page.has_more, page.data[-1].attempt_key if page.data else None
+        return found
+
+    async def rows(self, handle: RunHandle | UUID) -> list[Task]:
+        """The attempts of a run by key, without those that load it; the run counts these too."""
+        found = await self.attempts(handle)
         return [one for one in found if not one.task_name.startswith("flowkeep.")]
 
     async def states(self, handle: RunHandle) -> dict[str, str]:

@@ -1,4 +1,6 @@
-"""An answer reaches the run that asks, and no other."""
+"""An answer reaches the run that asks, and no other; who gave it hears what became of it."""
+
+from datetime import timedelta
 
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
@@ -6,9 +8,12 @@ from temporalio.exceptions import ApplicationError
 
 from flowkeep.clients import questions
 from flowkeep.clients.workflow import RunHandle
-from flowkeep.contracts import Run, RunStatus
+from flowkeep.contracts import Run, RunRef, RunStatus
 from flowkeep.contracts.definition_loading import ANSWER, Answer
-from flowkeep.errors import AlreadyTerminal
+from flowkeep.contracts.named_tasks import TaskNotes
+from flowkeep.errors import AlreadyTerminal, Conflict, LedgerUnavailable
+from flowkeep.statestore.repositories.system import System
+from tests.definitions.runs import actions
 from tests.definitions.runs.support import Stage
 
 ASKS = "{ref: asks, tasks: [{name: ask, human: {assignee: ada, title: ok}}]}"
@@ -69,3 +74,61 @@ tasks:
     assert refused.value.cause.type == "AlreadyTerminal"
     await stage.client.questions.answer(stage.tenant, handle.run_id, "ask", {}, by="ada")
     await stage.result(handle)
+
+
+async def test_taken_and_not_recorded_yet(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that is taken while the ledger is away is told as taken; again, it counts once."""
+    notes, away = System.note_tasks, False
+
+    async def note(self: System, run: RunRef, told: TaskNotes) -> None:
+        if away:
+            raise LedgerUnavailable("away for a test")
+        await notes(self, run, told)
+
+    monkeypatch.setattr(System, "note_tasks", note)
+    monkeypatch.setattr(questions, "_RECORD_SECONDS", 0.5)
+    name = stage.unique("n")
+    ref = await stage.store(
+        f"""
+ref: taken
+tasks:
+  - {{name: ask, human: {{assignee: [ada, bob], title: ok}}}}
+  - {{name: hold, action: test.hold, input: {{name: {name}}}}}
+output_map: {{answer: "{{{{ tasks.ask.result.answer }}}}"}}
+"""
+    )
+    # A short limit of workflow tasks lets Temporal hear of the answer before the ledger does.
+    handle = await stage.client.definitions.run(
+        ref, tenant_id=stage.tenant, task_timeout=timedelta(seconds=2)
+    )
+    stage.handles.append(handle)
+    await stage.until_status(handle, RunStatus.WAITING)
+
+    async def answer(given: object, by: str = "ada") -> None:
+        await stage.client.questions.answer(stage.tenant, handle.run_id, "ask", given, by=by)
+
+    away = True
+    await answer({"ok": [1, {"a": 2, "b": 3}]})
+    assert (await stage.row(handle, "ask")).status == "waiting"
+    await stage.begun(name)
+    await answer({"ok": [1, {"b": 3, "a": 2}]})
+    for given, by in (({"ok": 1}, "ada"), ({"ok": [1, {"a": 2, "b": 3}]}, "bob")):
+        with pytest.raises(AlreadyTerminal, match="was answered by ada"):
+            await answer(given, by)
+    away = False
+    await stage.until(handle, "ask", "succeeded")
+    actions.release(name)
+    assert await stage.result(handle) == {"answer": {"ok": [1, {"a": 2, "b": 3}]}}
+    assert (await stage.kinds(handle)).count("question_answered") == 1
+
+
+async def test_not_taken(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that no worker takes is told as not taken."""
+    monkeypatch.setattr(questions, "_TAKE_SECONDS", 0.5)
+    ref = await stage.store(ASKS)
+    handle = await stage.client.definitions.run(
+        ref, tenant_id=stage.tenant, task_queue=stage.unique("nobody")
+    )
+    stage.handles.append(handle)
+    with pytest.raises(Conflict, match="has not taken the answer"):
+        await stage.client.questions.answer(stage.tenant, handle.run_id, "ask", {}, by="ada")

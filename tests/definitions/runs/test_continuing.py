@@ -199,6 +199,45 @@ tasks:
     await once(stage, handle)
 
 
+async def test_a_paused_run_keeps_its_deadlines(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A question of a paused run runs out of time, though a departure was given up before."""
+    monkeypatch.setattr("flowkeep.activities.definition.MOST_EVENTS", 45)
+    monkeypatch.setattr("flowkeep.workflows.definition_departure.PATIENCE", timedelta(seconds=3))
+    names = [stage.unique(str(n)) for n in range(9)]
+    handle = await stage.start(
+        """
+ref: late
+tasks:
+  - {name: go, action: test.echo, transitions: [{do: [ask, each]}]}
+  - name: ask
+    human: {assignee: ada, title: ok, deadline: 12s}
+    transitions: [{when: "{{ timed_out() }}", do: after}]
+  - name: each
+    action: test.hold
+    with_items: "{{ parameters.names }}"
+    concurrency: 9
+    input: {name: "{{ item }}"}
+  - {name: after, action: test.echo}
+""",
+        names=names,
+    )
+    await stage.begun(*names)
+    await handle.pause("look first")
+    await stage.until_status(handle, RunStatus.WAITING)
+    for number, name in enumerate(names[:-1]):  # so that the history grows beyond its bound
+        actions.release(name)
+        await stage.until(handle, f"each[{number}]", "succeeded")
+    history = await stage.client.temporal.get_workflow_handle(handle.workflow_id).describe()
+    assert 45 <= history.history_length < 90
+    await stage.until(handle, "ask", "timed_out")
+    await handle.resume()
+    actions.release(names[-1])
+    await stage.result(handle)
+    await once(stage, handle)
+
+
 async def test_cancel_after_it(stage: Stage) -> None:
     """A run that continued as new is cancelled like any other."""
     handle = await stage.start(

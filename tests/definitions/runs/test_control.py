@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from flowkeep.contracts import RunStatus, TaskStatus, TaskType
-from flowkeep.errors import RunFailed
+from flowkeep.contracts import PauseRequest, RunRef, RunStatus, TaskStatus, TaskType
+from flowkeep.errors import InvalidInput, RunFailed
+from flowkeep.statestore.repositories.system import System
 from tests.definitions.runs import actions
 from tests.definitions.runs.support import Stage
 from tests.support import eventually
@@ -169,3 +170,35 @@ async def test_cancel_during_load(stage: Stage, monkeypatch: pytest.MonkeyPatch)
     goes_on.set()
     assert (await stage.ended(handle)).status is RunStatus.CANCELLED
     assert set(await stage.states(handle)) <= {"first"}
+
+
+async def test_a_pause_that_the_ledger_refuses(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run whose pause the ledger refuses pauses, resumes and ends all the same."""
+
+    async def refuse(self: System, run: RunRef, request: PauseRequest) -> None:
+        raise InvalidInput("refused for a test")
+
+    monkeypatch.setattr(System, "set_paused", refuse)
+    name = stage.unique("n")
+    handle = await stage.start(
+        f"""
+ref: refused
+tasks:
+  - {{name: hold, action: test.hold, input: {{name: {name}}}}}
+  - {{name: after, action: test.echo, input: {{value: 1}}}}
+output_map: {{gave: "{{{{ tasks.after.result }}}}"}}
+"""
+    )
+    await stage.begun(name)
+    temporal = stage.client.temporal.get_workflow_handle(handle.workflow_id)
+    await handle.pause("look first")
+
+    async def paused() -> None:
+        assert (await temporal.query("progress"))["paused"]
+
+    await eventually(paused)
+    await temporal.signal("resume", None)
+    actions.release(name)
+    assert await stage.result(handle) == {"gave": 1}

@@ -33,6 +33,8 @@ from tests.faults.rows import read_ledger
 from tests.faults.scene import Scene, scene
 from tests.support import eventually
 
+pytestmark = pytest.mark.slow
+
 RUNS_PER_POINT = 2
 AWAY_SECONDS = 0.5
 PATIENCE = 60

@@ -1,12 +1,15 @@
 """Runs of definitions that are evicted after every step, and without a ledger for a while."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from flowkeep.activities.definition import DefinitionActivities
 from flowkeep.clients.workflow import WorkflowClient
-from flowkeep.contracts import RunRef, RunStatus
+from flowkeep.contracts import DefinitionVersion, RunRef, RunStatus, TaskStatus
+from flowkeep.contracts.definition_loading import LOAD_DEFINITION
 from flowkeep.contracts.named_tasks import TaskNotes
 from flowkeep.errors import LedgerUnavailable
 from flowkeep.settings import Settings
@@ -14,6 +17,7 @@ from flowkeep.statestore.repositories.system import System
 from flowkeep.worker import Worker
 from tests.definitions.runs import actions, coded
 from tests.definitions.runs.families import FAMILIES
+from tests.definitions.runs.fault_checks import check_counters
 from tests.definitions.runs.support import Stage
 
 
@@ -96,3 +100,26 @@ tasks:
         "nap": "succeeded",
         "last": "succeeded",
     }
+
+
+async def test_a_load_that_failed_counts(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run whose load found no ledger at first has an exception, of a row that says why."""
+    load, refused = DefinitionActivities._version, 0
+
+    async def away(self: DefinitionActivities, config: dict[str, Any]) -> DefinitionVersion:
+        nonlocal refused
+        if not refused:
+            refused += 1
+            raise LedgerUnavailable("away for a test")
+        return await load(self, config)
+
+    monkeypatch.setattr(DefinitionActivities, "_version", away)
+    handle = await stage.start("{ref: late, tasks: [{name: one, action: test.echo}]}")
+    run = await stage.ended(handle)
+    attempts = await stage.attempts(handle)
+    check_counters(run, attempts)
+    assert (run.status, run.exceptions_count) == (RunStatus.SUCCEEDED, 1)
+    [failed] = [one for one in attempts if one.status is TaskStatus.FAILED]
+    assert failed.error is not None
+    assert (failed.task_name, failed.error.code) == (LOAD_DEFINITION, LedgerUnavailable.code)
+    assert await stage.states(handle) == {"one": "succeeded"}

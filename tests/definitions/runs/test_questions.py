@@ -110,7 +110,7 @@ async def test_answers_that_are_refused(stage: Stage) -> None:
 
 
 async def test_a_second_answer_comes_too_late(stage: Stage) -> None:
-    """While the run goes on, a second answer is refused and names who was first."""
+    """While the run goes on, another answer is refused and names who was first; the same is not."""
     name = stage.unique("n")
     handle = await stage.start(
         f"""
@@ -124,8 +124,9 @@ tasks:
     await answer(stage, handle, {})
     await stage.begun(name)
     assert (await stage.recorded(handle)).status is RunStatus.RUNNING
+    await answer(stage, handle, {})
     with pytest.raises(AlreadyTerminal, match="was answered by ada"):
-        await answer(stage, handle, {})
+        await answer(stage, handle, {"more": True})
     actions.release(name)
     await stage.result(handle)
 
@@ -248,10 +249,13 @@ async def _has_reason(stage: Stage, handle: RunHandle) -> None:
 
 
 async def test_answers_race(stage: Stage) -> None:
-    """Of many answers at once exactly one is taken."""
+    """Of many different answers at once exactly one is taken."""
     handle = await ask(stage)
     outcomes = await asyncio.gather(
-        *(answer(stage, handle, {"ok": True}, by=by) for by in ("ada", "bob") * 3),
+        *(
+            answer(stage, handle, {"ok": True, "number": number}, by=("ada", "bob")[number % 2])
+            for number in range(6)
+        ),
         return_exceptions=True,
     )
     assert [one for one in outcomes if one is None] == [None]

@@ -2,11 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 import uuid_utils.compat as uuids
 
 from flowkeep.contracts import NewRun, NewTask, TaskStatus
 from flowkeep.contracts.tasks import TaskLists
+from flowkeep.statestore.repositories import task_lists
+from tests.definitions.runs import actions
 from tests.definitions.runs.support import Stage
+from tests.definitions.runs.test_truth_of_rows import TWICE, start
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -79,4 +83,44 @@ tasks:
     assert (found.completed, found.failed, found.skipped) == (["done"], [], ["no_"])
     await handle.cancel()
     stage.repairs = True  # the attempt that was waited for is cancelled by the server alone
+    await stage.ended(handle)
+
+
+async def test_names_of_a_run_that_was_tried_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a run that Temporal tried again as a whole the newest execution counts, as new too."""
+    monkeypatch.setattr("flowkeep.activities.definition.MOST_EVENTS", 30)
+    name = stage.unique("n")
+    handle = await start(
+        stage,
+        f"""
+ref: again
+tasks:
+  - name: flaky
+    action: test.flaky
+    input: {{name: {stage.unique("flaky")}, failures: 1}}
+    retry: {{count: 0}}
+    transitions: [{{when: "{{{{ failed() }}}}", do: lost}}, {{do: each}}]
+  - {{name: lost, action: test.break, with_items: [1, 2]}}
+  - name: each
+    action: test.refuse
+    with_items: "{{{{ range(9) | list }}}}"
+    concurrency: 1
+    input: {{value: "{{{{ item }}}}", refused: 8}}
+    transitions: [{{when: "{{{{ failed() }}}}", do: hold}}]
+  - {{name: hold, action: test.hold, input: {{name: {name}}}}}
+""",
+        retry_policy=TWICE,
+    )
+    await stage.until(handle, "hold", "running")
+    found = await stage.client.store.tasks.names_by_state(stage.tenant, handle.run_id)
+    assert found == TaskLists(
+        current=["hold"], completed=["flaky"], failed=["each"], skipped=["lost"]
+    )
+    segments = await stage.client.store.runs.list_segments(stage.tenant, handle.run_id)
+    assert [str(one.kind) for one in segments][:3] == ["start", "retry", "continue"]
+    archived = task_lists._of(await stage.rows(handle), segments)
+    assert task_lists._lists(archived) == found
+    actions.release(name)
     await stage.ended(handle)

@@ -14,7 +14,7 @@ from temporalio.common import RetryPolicy
 from flowkeep.clients.workflow import RunHandle
 from flowkeep.contracts import RunRef, RunStatus
 from flowkeep.contracts.named_tasks import TaskNotes
-from flowkeep.errors import LedgerUnavailable
+from flowkeep.errors import InvalidInput, LedgerUnavailable
 from flowkeep.statestore.repositories.system import System
 from tests.definitions.runs import actions
 from tests.definitions.runs.support import Stage
@@ -171,13 +171,13 @@ tasks:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let runs try to reach the ledger once, and again half a second later."""
     limits = {
-        "_ATTEMPT": timedelta(seconds=0.2),
         "_REST": timedelta(seconds=0.5),
         "_PATIENCE": 1,
         "_AGAIN": 1,
     }
     for name, limit in limits.items():
         monkeypatch.setattr(f"flowkeep.workflows.definition_notes.{name}", limit)
+    monkeypatch.setattr("flowkeep.recording.activities._PATIENCE_SECONDS", 0.2)
 
 
 @pytest.mark.parametrize("events", [10_000, 12])
@@ -222,14 +222,21 @@ tasks:
     assert kinds.count("task_condition") == kinds.count("question_opened") == 1
 
 
-async def test_a_run_ends_without_the_ledger(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A ledger that never comes back does not keep a run from ending."""
+@pytest.mark.parametrize("answers", [True, False])
+async def test_a_run_ends_without_the_ledger(
+    stage: Stage, answers: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ledger that never comes back does not keep a run from ending, nor one that hangs."""
 
     async def note(self: System, run: RunRef, told: TaskNotes) -> None:
         raise LedgerUnavailable("away for a test")
 
     monkeypatch.setattr(System, "note_tasks", note)
     impatient(monkeypatch)
+    if not answers:
+        monkeypatch.setattr("flowkeep.recording.activities._PATIENCE_SECONDS", 60)
+        short = timedelta(seconds=0.2)
+        monkeypatch.setattr("flowkeep.workflows.definition_notes._ATTEMPT", short)
     handle = await stage.start(
         """
 ref: never
@@ -240,6 +247,32 @@ tasks:
     )
     assert (await stage.ended(handle)).status is RunStatus.SUCCEEDED
     assert await stage.states(handle) == {"last": "succeeded"}
+
+
+async def test_what_cannot_be_recorded(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row that the ledger refuses keeps neither the run nor other rows from being recorded."""
+    notes = System.note_tasks
+
+    async def note(self: System, run: RunRef, told: TaskNotes) -> None:
+        if "bad" in {one.activity_id for one in told.notes}:
+            raise InvalidInput("refused for a test")
+        await notes(self, run, told)
+
+    monkeypatch.setattr(System, "note_tasks", note)
+    handle = await stage.start(
+        """
+ref: refused
+tasks:
+  - {name: left, action: test.echo, when: "{{ false }}"}
+  - {name: bad, action: test.echo, when: "{{ false }}"}
+  - {name: right, action: test.echo, when: "{{ false }}"}
+  - {name: ask, human: {assignee: ada, title: ok}}
+"""
+    )
+    await answer(stage, handle, "ask")
+    await stage.result(handle)
+    states = {"left": "skipped", "right": "skipped", "ask": "succeeded"}
+    assert await stage.states(handle) == states
 
 
 async def test_a_report_that_comes_twice(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
