@@ -9,7 +9,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, ValidationError
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, ApplicationError
 
 from flowkeep.contracts import MapChunkInput, MapResult
 from flowkeep.errors import InvalidInput
@@ -123,6 +123,8 @@ async def windowed(
     results: list[Any] = []
     errors: dict[str, str] = {}
     todo = iter(range(len(items)))
+    # The SDK raises a local activity's own error bare.
+    failures = (ActivityError, ApplicationError) if options.get("local") else (ActivityError,)
 
     async def lane() -> None:
         while not stop():
@@ -134,7 +136,7 @@ async def windowed(
                 results[index] = await workflow_object.execute(
                     activity, items[index], *args, **options
                 )
-            except ActivityError as error:
+            except failures as error:
                 if on_error == "raise" or workflow.cancellation_reason() is not None:
                     raise
                 errors[str(offset + index)] = str(error.cause or error)

@@ -200,6 +200,7 @@ class MapArguments(BaseModel):
     window: int = 100
     chunk: int = 1000
     on_error: str = "raise"
+    local: bool = False
 
 
 @workflow.defn
@@ -222,6 +223,7 @@ class Mapped(WorkflowInterface):
             window=args.window,
             chunk=args.chunk,
             on_error=args.on_error,
+            local=args.local,
         )
 
 

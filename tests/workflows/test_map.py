@@ -25,10 +25,13 @@ async def test_map_keeps_order_and_window(
     assert letters.most <= 4
 
 
-async def test_map_collects_errors_by_index(client: WorkflowClient, worker: Worker) -> None:
-    """With `collect` the failures are returned by index and the rest is done."""
+@pytest.mark.parametrize("local", [False, True])
+async def test_map_collects_errors_by_index(
+    client: WorkflowClient, worker: Worker, local: bool
+) -> None:
+    """With `collect` the failures are returned by index and the rest is done, local ones too."""
     handle = await client.start_workflow(
-        {"items": [1, -2, 3], "on_error": "collect"}, workflow_class=flows.Mapped
+        {"items": [1, -2, 3], "on_error": "collect", "local": local}, workflow_class=flows.Mapped
     )
     result = MapResult.model_validate(await handle.result())
     assert result.results == [3, None, 9]
