@@ -1,6 +1,7 @@
 """Delivering one message to a webhook."""
 
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -38,7 +39,12 @@ class WebhookActivities(ActivitiesInterface):
             ApplicationError: If it was not taken.
         """
         found = await self._store.system.delivery(arguments.delivery_id)
-        if found is None or found[0].state not in (DeliveryState.DUE, DeliveryState.STARTED):
+        if found is None:
+            await self._note(
+                arguments.delivery_id, DeliveryState.DROPPED, error="the webhook is gone"
+            )
+            return
+        if found[0].state not in (DeliveryState.DUE, DeliveryState.STARTED):
             return
         delivery, webhook, secret = found
         message = await self._message(delivery, webhook)
@@ -58,9 +64,16 @@ class WebhookActivities(ActivitiesInterface):
         if answer.error is None:
             await self._note(delivery.id, DeliveryState.DELIVERED, answer.status_code)
             return
-        final = answer.final or activity.info().attempt >= arguments.attempts
+        attempt = activity.info().attempt
+        final = answer.final or attempt >= arguments.attempts
         state = DeliveryState.FAILED if final else DeliveryState.STARTED
-        await self._note(delivery.id, state, answer.status_code, answer.error)
+        await self._store.system.note_delivery(
+            delivery.id,
+            state,
+            status_code=answer.status_code,
+            error=answer.error,
+            again_in=timedelta(seconds=arguments.wait_after(attempt)),
+        )
         raise ApplicationError(answer.error, type="WebhookRefused", non_retryable=final)
 
     async def _message(self, delivery: Delivery, webhook: Webhook) -> Message | None:

@@ -1,6 +1,6 @@
 """Runs of definitions: started, and repeated."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -49,6 +49,7 @@ class DefinitionRuns:
         labels: dict[str, str] | None = None,
         goal: str | None = None,
         run_id: UUID | None = None,
+        allowed: Callable[[Run], bool] | None = None,
         **options: Any,
     ) -> RunHandle:
         """Start a run of a definition; it pins the version that it starts with.
@@ -67,6 +68,7 @@ class DefinitionRuns:
             labels: For filters of lists.
             goal: What the run is meant to achieve, in words.
             run_id: Its id, see `WorkflowClient.start_workflow`.
+            allowed: Which runs may be met, see `WorkflowClient.start_workflow`.
             **options: Temporal's options, see `WorkflowClient.start_workflow`.
 
         Raises:
@@ -92,6 +94,7 @@ class DefinitionRuns:
             labels=labels,
             goal=goal,
             run_id=run_id,
+            allowed=allowed,
             options=options,
         )
 
@@ -254,6 +257,7 @@ class DefinitionRuns:
         goal: str | None = None,
         retry_of: UUID | None = None,
         run_id: UUID | None = None,
+        allowed: Callable[[Run], bool] | None = None,
         options: dict[str, Any] | None = None,
     ) -> RunHandle:
         run_id = run_id or uuids.uuid7()
@@ -274,5 +278,6 @@ class DefinitionRuns:
             on_conflict=on_conflict,
             definition_id=definition.id,
             definition_revision=revision,
+            allowed=allowed,
         )
         return await self._client.starter.start(request)

@@ -31,7 +31,7 @@ from flowkeep.contracts import (
 from flowkeep.contracts.identity import HEADER
 from flowkeep.errors import AlreadyTerminal, InvalidInput, TemporalUnavailable
 from flowkeep.recording.outcome import described_outcome, described_status
-from flowkeep.statestore.repositories.request_answers import taken_by_other_tenant
+from flowkeep.statestore.repositories.request_answers import taken
 
 if TYPE_CHECKING:
     from flowkeep.clients.workflow import WorkflowClient
@@ -188,7 +188,7 @@ class Launcher:
         )
         other = await self._executions.ref_of(description)
         if other.tenant_id != request.tenant_id:
-            raise taken_by_other_tenant(request.workflow_id)
+            raise taken(request.workflow_id)
         started_at = description.start_time
         await self._store.system.record((), starts=[RunStarted(run=other, started_at=started_at)])
 

@@ -1,5 +1,6 @@
 """What a start needs to know."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 from uuid import UUID
@@ -26,6 +27,8 @@ class StartRequest:
         arguments: Arguments of the run; None to use those stored under `workflow_id`.
         definition_id: The definition that it runs.
         definition_revision: The version that it pins; None for the newest.
+        allowed: Which runs of the tenant the caller may meet under the `workflow_id`: be answered
+            with, replace, or take the arguments of; None for all.
     """
 
     run_id: UUID
@@ -44,6 +47,7 @@ class StartRequest:
     on_conflict: OnConflict = "existing"
     definition_id: UUID | None = None
     definition_revision: int | None = None
+    allowed: Callable[[Run], bool] | None = None
 
     @classmethod
     def of(cls, run: PendingRun | Run) -> "StartRequest":
@@ -64,6 +68,10 @@ class StartRequest:
             owner=run.owner,
             labels=run.labels,
         )
+
+    def allows(self, run: Run) -> bool:
+        """Return whether the caller may meet a run that has the same `workflow_id`."""
+        return self.allowed is None or self.allowed(run)
 
     @property
     def identity(self) -> Identity:
@@ -130,6 +138,7 @@ def build_request(
     goal: str | None = None,
     retry_of: UUID | None = None,
     run_id: UUID | None = None,
+    allowed: Callable[[Run], bool] | None = None,
     **options: Any,
 ) -> StartRequest:
     """Check the arguments of a start; they are those of `WorkflowClient.start_workflow`.
@@ -163,6 +172,7 @@ def build_request(
         retry_of=retry_of,
         options=StartOptions.of(options),
         on_conflict=on_conflict,
+        allowed=allowed,
     )
 
 

@@ -10,7 +10,7 @@ from flowkeep.contracts import Definition
 from flowkeep.contracts.definition_loading import PARAMETERS_KEY
 from flowkeep.contracts.identity import DEFINITION_TYPE, MAP_CHUNK_TYPE
 from flowkeep.contracts.retention_run import RETENTION_TYPE
-from flowkeep.contracts.schedules import NAME_PATTERN, ScheduleContent, ScheduleWrite
+from flowkeep.contracts.schedules import NAME_PATTERN, OwnerRights, ScheduleContent, ScheduleWrite
 from flowkeep.errors import InvalidInput
 from flowkeep.statestore.secrets import extract_secrets
 
@@ -32,6 +32,7 @@ async def prepare(
     *,
     prefix: str,
     created_by: str | None,
+    rights: OwnerRights | None,
 ) -> tuple[ScheduleWrite, dict[UUID, dict[str, Any] | str]]:
     """Return what is to be stored, and the secrets that were taken out of it.
 
@@ -42,6 +43,7 @@ async def prepare(
         content: What it is to be.
         prefix: What its id in Temporal begins with.
         created_by: Who makes it.
+        rights: What its owner may do.
 
     Raises:
         InvalidInput: If name or arguments do not fit, or the workflow type cannot be scheduled.
@@ -74,6 +76,7 @@ async def prepare(
         owner=content.owner,
         created_by=created_by,
         arguments=clean,
+        rights=rights,
     )
     return new, secrets
 

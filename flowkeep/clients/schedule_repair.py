@@ -32,6 +32,7 @@ class Repaired:
         removed: Schedules of Temporal that the ledger has deleted, or never had.
         paused: Schedules that Temporal paused or resumed by itself; the ledger says so now.
         refused: Schedules that Temporal refuses; they say why.
+        halted: Schedules that were paused because their owner may start no runs any more.
         purged: Schedules that were deleted long ago.
     """
 
@@ -39,6 +40,7 @@ class Repaired:
     removed: int = 0
     paused: int = 0
     refused: int = 0
+    halted: int = 0
     purged: int = 0
 
 
@@ -85,8 +87,21 @@ class ScheduleRepair:
             after = page[-1].id
         for temporal_id in there:
             counts["removed"] += await self._remove_unknown(temporal_id)
+        counts["halted"] = await self._halt()
         counts["purged"] = await self._system.purge_schedules(_KEPT)
         return Repaired(**counts)
+
+    async def _halt(self) -> int:
+        """Pause what would go on with rights that its owner has lost; returns how many."""
+        count = 0
+        for tenant_id, name, why in await self._system.schedules_without_rights():
+            try:
+                await self._schedules.pause(tenant_id, name, why)
+            except NotFound:  # deleted at this moment
+                continue
+            logger.warning("schedule %r of tenant %r is paused: %s", name, tenant_id, why)
+            count += 1
+        return count
 
     async def _listed(self) -> dict[str, ScheduleListDescription]:
         """Return this ledger's schedules in Temporal, by id."""

@@ -20,7 +20,7 @@ from flowkeep.clients.schedule_actions import (
 )
 from flowkeep.clients.schedule_content import prepare
 from flowkeep.contracts.schedule_spec import Overlap
-from flowkeep.contracts.schedules import Schedule, ScheduleContent, ScheduleState
+from flowkeep.contracts.schedules import OwnerRights, Schedule, ScheduleContent, ScheduleState
 from flowkeep.errors import InvalidInput, NotFound
 from flowkeep.statestore.repositories.schedule_rows import absent
 
@@ -55,6 +55,7 @@ class Schedules:
         content: ScheduleContent,
         *,
         created_by: str | None = None,
+        rights: OwnerRights | None = None,
         expected_revision: int | None = None,
         only_new: bool = False,
     ) -> tuple[Schedule, bool]:
@@ -68,6 +69,9 @@ class Schedules:
             name: Its name in the tenant; it never changes.
             content: What it is to be; secrets in its arguments are replaced by references.
             created_by: Who makes it.
+            rights: What its owner may do, for a service that lets people make schedules: firings
+                then run nothing that the owner does not see. What is known of the same owner
+                already when left out; of another one, nothing is asked.
             expected_revision: The revision that was read.
             only_new: Refuse to change one that exists.
 
@@ -82,7 +86,13 @@ class Schedules:
             TemporalUnavailable: If Temporal does not answer; it is told when it is back.
         """
         new, secrets = await prepare(
-            self._client, tenant_id, name, content, prefix=self.prefix, created_by=created_by
+            self._client,
+            tenant_id,
+            name,
+            content,
+            prefix=self.prefix,
+            created_by=created_by,
+            rights=rights,
         )
         before = None if only_new else await self._existing(tenant_id, name)
         stored, made = await self._store.schedules.save(

@@ -21,7 +21,7 @@ from flowkeep.recording.outcome import described_status
 from flowkeep.statestore.repositories.request_answers import (
     require_same,
     require_stored,
-    taken_by_other_tenant,
+    taken,
 )
 from flowkeep.statestore.repositories.requests import Written
 from flowkeep.statestore.secrets import extract_secrets
@@ -29,6 +29,7 @@ from flowkeep.telemetry.logs import get_logger
 
 if TYPE_CHECKING:
     from flowkeep.clients.workflow import WorkflowClient
+    from flowkeep.statestore.gathered import Transaction
 
 _log = get_logger(__name__)
 
@@ -110,13 +111,18 @@ class Starter:
         """
         clean, found = extract_secrets(request.arguments)
         new = request.new_run(self._temporal.namespace, clean)
-        return await self._store.requests.record(request.tenant_id, new, secrets=found)
+        if request.arguments is not None or request.allowed is None:
+            return await self._store.requests.record(request.tenant_id, new, secrets=found)
+        async with self._store.transaction() as tx:
+            written = await tx.requests.record(request.tenant_id, new, secrets=found)
+            await _require_own_arguments(tx, request)
+            return written
 
     async def _answer_open(self, request: StartRequest, run_id: UUID) -> RunHandle | None:
         """Deal with an open run of this workflow_id; None means: try again."""
         run = await self._store.runs.get_run_by_id(request.tenant_id, None, run_id)
-        if run is None:
-            raise taken_by_other_tenant(request.workflow_id)
+        if run is None or not request.allows(run):
+            raise taken(request.workflow_id)
         description = await self._executions.describe(run.workflow_id)
         if description is None or await self._executions.run_id_of(description) != run.id:
             if run.status is not RunStatus.PENDING:
@@ -203,6 +209,17 @@ class Starter:
             temporal_run_id=temporal_run_id,
             created=created,
         )
+
+
+async def _require_own_arguments(tx: "Transaction", request: StartRequest) -> None:
+    """Raise Conflict unless what is stored under the workflow_id comes from an allowed run.
+
+    Nobody else starts under it until the transaction ends, nor while the run is open.
+    """
+    page = await tx.runs.find_by_workflow_id(request.tenant_id, request.workflow_id, limit=2)
+    before = [one.id for one in page.data if one.id != request.run_id]
+    if not before or not request.allows(await tx.runs.get(request.tenant_id, before[0])):
+        raise taken(request.workflow_id)
 
 
 def _require_same_definition(request: StartRequest, run: Run) -> None:

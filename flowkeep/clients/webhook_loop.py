@@ -14,7 +14,7 @@ from temporalio.service import RPCError
 from flowkeep.contracts.api.audit import SYSTEM_TENANT
 from flowkeep.contracts.api.webhooks import WEBHOOK_TYPE
 from flowkeep.contracts.identity import HEADER, Identity
-from flowkeep.contracts.webhook_run import DeliveryArguments
+from flowkeep.contracts.webhook_run import DeliveryArguments, DeliverySchedule
 from flowkeep.errors import FlowkeepError, TemporalUnavailable
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ _BATCH = 100
 _LEASE = timedelta(seconds=60)
 _LATE = timedelta(hours=12)
 """How long a delivery may wait for a worker beside the time that its attempts take."""
+_NEAR = timedelta(minutes=5)
+"""What is sent again sooner than this has a place; what waits longer leaves it to others."""
+_AGAIN_SECONDS = 0.1
+"""How soon it is looked again once something was started; places may be free by then."""
 _TIDY_EVERY = timedelta(minutes=10)
 _PURGED = 1000
 
@@ -44,22 +48,29 @@ class WebhookLoop:
         self._temporal = client.temporal
         self._records = client.store.system
         self._settings = client.settings.webhooks
+        self._schedule = DeliverySchedule(
+            attempts=self._settings.attempts,
+            first_wait_seconds=self._settings.first_wait_seconds,
+            longest_wait_seconds=self._settings.longest_wait_seconds,
+            timeout_seconds=self._settings.timeout_seconds,
+        )
         self._task_queue = self._settings.task_queue or client.settings.worker.task_queue
 
     async def run(self) -> NoReturn:
         """Start what is due until cancelled; servers that are away are waited for."""
         tidied = datetime.min.replace(tzinfo=UTC)
+        pause = longest = self._settings.poll_seconds
         while True:
-            started = 0
+            pause = min(2 * pause, longest)
             try:
-                started = await self.start_due()
+                if await self.start_due():
+                    pause = min(_AGAIN_SECONDS, longest)
                 if datetime.now(UTC) - tidied > _TIDY_EVERY:
                     await self.tidy()
                     tidied = datetime.now(UTC)
             except FlowkeepError as error:
                 logger.warning("webhooks are not told now: %s", error)
-            if started < _BATCH:
-                await asyncio.sleep(self._settings.poll_seconds)
+            await asyncio.sleep(pause)
 
     async def start_due(self) -> int:
         """Start what is due now, at most a hundred; returns how many.
@@ -68,7 +79,13 @@ class WebhookLoop:
             LedgerUnavailable: If the ledger is away.
             TemporalUnavailable: If Temporal is away; what was not started is claimed again.
         """
-        due = await self._records.claim_deliveries(_BATCH, _LEASE)
+        due = await self._records.claim_deliveries(
+            _BATCH,
+            _LEASE,
+            per_webhook=self._settings.most_per_webhook,
+            per_tenant=self._settings.most_per_tenant,
+            near=_NEAR + timedelta(seconds=self._settings.timeout_seconds),
+        )
         for delivery_id in due:
             await self._start(delivery_id)
         return len(due)
@@ -79,20 +96,19 @@ class WebhookLoop:
         Raises:
             LedgerUnavailable: If the ledger is away.
         """
-        await self._records.give_up_deliveries()
+        late = timedelta(seconds=self._schedule.longest_seconds) + _LATE
+        await self._records.give_up_deliveries(late)
         before = datetime.now(UTC) - timedelta(days=self._settings.keep_days)
         gone = _PURGED
         while gone == _PURGED:
             gone = await self._records.purge_deliveries(before, limit=_PURGED)
 
     async def _start(self, delivery_id: UUID) -> None:
-        arguments = DeliveryArguments(
-            delivery_id=delivery_id,
-            attempts=self._settings.attempts,
-            first_wait_seconds=self._settings.first_wait_seconds,
-            longest_wait_seconds=self._settings.longest_wait_seconds,
-            timeout_seconds=self._settings.timeout_seconds,
-        )
+        await self._launch(delivery_id)
+        await self._records.delivery_started(delivery_id)
+
+    async def _launch(self, delivery_id: UUID) -> None:
+        arguments = DeliveryArguments(delivery_id=delivery_id, **self._schedule.model_dump())
         workflow_id = str(delivery_id)
         identity = Identity(
             run_id=str(uuids.uuid7()),
@@ -113,6 +129,3 @@ class WebhookLoop:
             pass  # by whoever claimed it before
         except RPCError as error:
             raise TemporalUnavailable(f"Temporal did not answer: {error.message}") from error
-        await self._records.delivery_started(
-            delivery_id, timedelta(seconds=arguments.longest_seconds) + _LATE
-        )

@@ -19,6 +19,7 @@ from flowkeep.clients.request import OnConflict, build_request
 from flowkeep.clients.schedules import Schedules
 from flowkeep.clients.start import Starter
 from flowkeep.clients.transactional import TransactionalStarter
+from flowkeep.contracts import Run
 from flowkeep.contracts.erasure import Erased
 from flowkeep.recording.plugin import Plugin
 from flowkeep.settings import Settings
@@ -120,6 +121,7 @@ class WorkflowClient:
         goal: str | None = None,
         retry_of: UUID | None = None,
         run_id: UUID | None = None,
+        allowed: Callable[[Run], bool] | None = None,
         **options: Any,
     ) -> RunHandle:
         """Start a run: arguments go to the state store, Temporal gets only the workflow_id.
@@ -129,7 +131,7 @@ class WorkflowClient:
 
         Args:
             workflow_args: Arguments of the run. With nothing but `workflow_id` in it (or None)
-                the run uses the arguments that are stored under that key.
+                it uses those that are stored under that key.
             workflow_class: A workflow class, or the name of a workflow type.
             task_queue: Where workers listen; the setting `FLOWKEEP_TASK_QUEUE` when left out.
             workflow_id: Temporal's id and the idempotency key; the run id when left out.
@@ -143,6 +145,7 @@ class WorkflowClient:
             goal: What the run is meant to achieve, in words.
             retry_of: The run that this one repeats.
             run_id: Its id, a UUIDv7; repeating a start with the same one starts nothing new.
+            allowed: Tells which runs with this workflow_id may be met; all of the tenant's else.
             **options: Temporal's options: `execution_timeout`, `run_timeout`, `task_timeout`,
                 `start_delay`, `retry_policy`, `priority`, `cron_schedule`, `search_attributes`.
 
@@ -150,9 +153,8 @@ class WorkflowClient:
             A handle; `created` tells whether this call started the run.
 
         Raises:
-            InvalidInput: If arguments or options do not fit, or no arguments are stored under the
-                workflow_id.
-            Conflict: If `existing` meets other arguments, or `reject` an open run.
+            InvalidInput: If arguments or options do not fit, or none are stored.
+            Conflict: If it meets an open run with other arguments, or one that is not allowed.
             LedgerUnavailable: If the ledger cannot be reached; nothing was started.
             TemporalUnavailable: If Temporal cannot be reached; the run stays pending.
         """
@@ -171,6 +173,7 @@ class WorkflowClient:
             goal=goal,
             retry_of=retry_of,
             run_id=run_id,
+            allowed=allowed,
             **options,
         )
         return await self.starter.start(request)

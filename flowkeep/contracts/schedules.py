@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from flowkeep.contracts.record import Record
 from flowkeep.contracts.schedule_spec import Moment, Note, Overlap, SchedulePolicy, ScheduleSpec
+from flowkeep.contracts.sight import Sight
 
 SCHEDULE_LABEL = "schedule"
 """Label of a schedule's runs: its name."""
@@ -77,6 +78,21 @@ class NewSchedule(ScheduleContent):
     """
 
     name: ScheduleName
+
+
+class OwnerRights(Record):
+    """What the owner of a schedule may do, as far as the ledger can know it.
+
+    Attributes:
+        keyed: Whether they showed an API key. Then their keys of each moment say what they may do.
+        system: Whether such a key may be of another tenant: they are a system admin.
+        sight: What they saw when they wrote the schedule, where they showed no key; null for
+            everything in the tenant.
+    """
+
+    keyed: bool = False
+    system: bool = False
+    sight: Sight | None = None
 
 
 class Schedule(Record):
@@ -153,6 +169,7 @@ class ScheduleWrite(Record):
         temporal_id: Its id in Temporal, likewise.
         arguments: What its runs get, with references in the place of secrets.
         owner: Whom its runs belong to; whom they belong to already when left out.
+        rights: What the owner may do; what is known of the same owner already when left out.
 
     The others are those of `Schedule`.
     """
@@ -174,6 +191,7 @@ class ScheduleWrite(Record):
     owner: str | None
     created_by: str | None
     arguments: dict[str, Any]
+    rights: OwnerRights | None = None
 
 
 class ScheduleFiring(Record):

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from flowkeep.contracts.api.access import Principal, Role
 from flowkeep.contracts.record import Record
 
 if TYPE_CHECKING:
@@ -30,10 +31,25 @@ class Sight(Record):
 
     def sees(self, definition: "DefinitionSummary") -> bool:
         """Return whether they see a definition of the tenant that they look at."""
-        if definition.visibility == "shared":
+        return self.may_see(definition.visibility, definition.owner, definition.app_id)
+
+    def may_see(self, visibility: str, owner: str | None, app_id: str | None) -> bool:
+        """Return whether they see a definition that is visible so, and belongs so."""
+        if visibility == "shared":
             return True
-        if self.owns_or_runs(definition.owner, definition.app_id):
+        if self.owns_or_runs(owner, app_id):
             return True
-        if definition.visibility != "tenant":
+        if visibility != "tenant":
             return False
-        return self.apps is None or definition.app_id in self.apps
+        return self.apps is None or app_id in self.apps
+
+
+def sight_of(principal: Principal) -> Sight | None:
+    """Return what somebody sees of the tenant they act in; None for staff of all of it."""
+    if principal.is_staff():
+        return None
+    return Sight(
+        subject=principal.subject,
+        apps=None if principal.may(Role.VIEWER) else tuple(sorted(principal.app_roles)),
+        staff_apps=tuple(sorted(app for app in principal.app_roles if principal.is_staff(app))),
+    )

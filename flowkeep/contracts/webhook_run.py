@@ -6,19 +6,20 @@ from pydantic import Field
 
 from flowkeep.contracts.record import Record
 
+GROWTH = 3.0
+"""How many times as long as the wait before each wait between two attempts is."""
 
-class DeliveryArguments(Record):
-    """Arguments of a run of `flowkeep.Webhook`.
+
+class DeliverySchedule(Record):
+    """How often a message is sent, and when.
 
     Attributes:
-        delivery_id: The delivery.
         attempts: How often it is sent at most.
         first_wait_seconds: Wait before the second attempt; each further one is three times as long.
         longest_wait_seconds: Longest wait between two attempts.
         timeout_seconds: How long one attempt may take.
     """
 
-    delivery_id: UUID
     attempts: int = Field(ge=1)
     first_wait_seconds: float = Field(gt=0)
     longest_wait_seconds: float = Field(gt=0)
@@ -27,8 +28,19 @@ class DeliveryArguments(Record):
     @property
     def longest_seconds(self) -> float:
         """How long all attempts take at most while a worker serves them."""
-        waits = (
-            min(self.first_wait_seconds * 3.0**n, self.longest_wait_seconds)
-            for n in range(self.attempts - 1)
-        )
+        waits = (self.wait_after(attempt) for attempt in range(1, self.attempts))
         return sum(waits) + self.attempts * self.timeout_seconds
+
+    def wait_after(self, attempt: int) -> float:
+        """Return the seconds between an attempt that was refused and the next one."""
+        return min(self.first_wait_seconds * GROWTH ** (attempt - 1), self.longest_wait_seconds)
+
+
+class DeliveryArguments(DeliverySchedule):
+    """Arguments of a run of `flowkeep.Webhook`.
+
+    Attributes:
+        delivery_id: The delivery.
+    """
+
+    delivery_id: UUID

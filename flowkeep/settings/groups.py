@@ -124,6 +124,10 @@ class WebhookSettings(Group):
     """How long one attempt may take."""
     poll_seconds: float = Field(default=2.0, gt=0)
     """How often it is looked what is due."""
+    most_per_webhook: int = Field(default=10, ge=1, le=100_000)
+    """How many messages to one webhook may be on their way."""
+    most_per_tenant: int = Field(default=40, ge=1, le=100_000)
+    """How many messages of one tenant may be on their way; fewer than a worker's activity slots."""
     keep_days: int = Field(default=30, ge=1, le=36_500)
     """How long deliveries are kept once they are over."""
 

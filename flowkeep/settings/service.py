@@ -55,6 +55,8 @@ class ApiSettings(Group):
     """Most bytes of a request's body."""
     body_seconds: float = Field(default=30.0, gt=0)
     """Longest that the body of a request may take to arrive."""
+    bodies_bytes: int = Field(default=256 * 1024 * 1024, ge=1024)
+    """Most bytes of bodies that a process holds at a time."""
     concurrency: int = Field(default=100, ge=1)
     """Requests that a process works on at a time."""
     waiting: int = Field(default=200, ge=0)
@@ -66,7 +68,9 @@ class ApiSettings(Group):
     burst: int = Field(default=5000, ge=1)
     """Requests that one key may make at once."""
     failures_per_minute: int = Field(default=30, ge=1)
-    """Wrong keys that one address may show; beyond them it is not listened to."""
+    """Wrong keys that one address may show; beyond them wrong ones are answered 429."""
+    streams: int = Field(default=100, ge=1)
+    """Streams of events that one key may have open at a time, in one process."""
 
 
 class ClientSettings(Group):

@@ -10,7 +10,7 @@ from temporalio.common import RetryPolicy
 with workflow.unsafe.imports_passed_through():
     from flowkeep.activities.webhook import WebhookActivities
     from flowkeep.contracts.api.webhooks import DELIVER, WEBHOOK_TYPE
-    from flowkeep.contracts.webhook_run import DeliveryArguments
+    from flowkeep.contracts.webhook_run import GROWTH, DeliveryArguments
     from flowkeep.workflows.base import WorkflowInterface
 
 _SLACK = timedelta(seconds=40)
@@ -43,7 +43,7 @@ class WebhookWorkflow(WorkflowInterface):
             heartbeat_timeout=None,
             retry_policy=RetryPolicy(
                 initial_interval=timedelta(seconds=arguments.first_wait_seconds),
-                backoff_coefficient=3.0,
+                backoff_coefficient=GROWTH,
                 maximum_interval=timedelta(seconds=arguments.longest_wait_seconds),
                 maximum_attempts=arguments.attempts,
             ),

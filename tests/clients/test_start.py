@@ -144,7 +144,7 @@ async def test_open_id_of_another_tenant_is_a_conflict(
     theirs = await client.start_workflow(
         {"a": 1}, flows.Holding, workflow_id="taken", tenant_id="acme"
     )
-    with pytest.raises(Conflict, match="'taken' is used by an open run of another tenant") as found:
+    with pytest.raises(Conflict, match="workflow_id 'taken' is taken") as found:
         await client.start_workflow({"a": 1}, flows.Holding, workflow_id="taken")
     assert str(theirs.run_id) not in str(found.value)
     await theirs.terminate()
@@ -193,7 +193,7 @@ async def test_an_id_of_another_tenant_is_not_adopted(
         task_queue="nobody-listens",
         memo={"flowkeep": {"tenant_id": "acme", "run_id": str(uuids.uuid7())}},
     )
-    with pytest.raises(Conflict, match="another tenant"):
+    with pytest.raises(Conflict, match="workflow_id 'theirs' is taken"):
         await client.start_workflow({"a": 1}, flows.Holding, workflow_id="theirs")
     page = await client.store.runs.find_by_workflow_id("default", "theirs")
     assert [run.status for run in page] == [RunStatus.FAILED]

@@ -214,7 +214,7 @@ async def test_conflicts_inside_a_transaction(
             await again(args, workflow_id="mine", on_conflict="reject")
         with pytest.raises(InvalidInput, match="cancel the open run first"):
             await again(args, workflow_id="mine", on_conflict="replace")
-        with pytest.raises(Conflict, match="of another tenant") as found:
+        with pytest.raises(Conflict, match="workflow_id 'acme' is taken") as found:
             await again({"a": 1}, workflow_id="acme", on_conflict="reject")
         assert str(theirs.run_id) not in str(found.value)
         with pytest.raises(InvalidInput, match="'nowhere'"):

@@ -5,6 +5,7 @@ import base64
 import hashlib
 import hmac
 import json
+import multiprocessing
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ from flowkeep.settings import Settings, WebhookSettings
 from flowkeep.statestore import Store
 from flowkeep.worker import Worker
 from flowkeep.workflows.webhook import WebhookWorkflow
+from tests.clients.webhook_program import serve
 from tests.statestore.records import at, new_run
 from tests.support import eventually, flushed
 
@@ -88,6 +90,42 @@ async def receiver() -> AsyncIterator[Receiver]:
         yield one
 
 
+@dataclass
+class Silent:
+    """An HTTP server that answers nobody until it is told to.
+
+    Attributes:
+        url: Where it listens.
+        asked: How many wait for its answer.
+        speaks: Set when it answers.
+    """
+
+    url: str = ""
+    asked: int = 0
+    speaks: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Take one request."""
+        await reader.readuntil(b"\r\n\r\n")
+        self.asked += 1
+        await self.speaks.wait()
+        self.asked -= 1
+        writer.write(b"HTTP/1.1 204 X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+
+@pytest.fixture
+async def silent() -> AsyncIterator[Silent]:
+    """A server that does not answer; at the end it does."""
+    one = Silent()
+    server = await asyncio.start_server(one.serve, "127.0.0.1", 0)
+    one.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    async with server:
+        yield one
+        one.speaks.set()
+
+
 @pytest.fixture
 async def client(settings: Settings, task_queue: str) -> AsyncIterator[WorkflowClient]:
     """A client whose webhooks may reach the receiver, and are quick."""
@@ -98,31 +136,44 @@ async def client(settings: Settings, task_queue: str) -> AsyncIterator[WorkflowC
 
 
 @asynccontextmanager
-async def serving(client: WorkflowClient) -> AsyncIterator[Worker]:
+async def serving(client: WorkflowClient, **options: Any) -> AsyncIterator[Worker]:
     """A worker that delivers."""
     activities = WebhookWorkflow.get_activities(WebhookActivities())
     async with Worker(
-        client, workflow_classes=[WebhookWorkflow], workflow_activities=activities
+        client, workflow_classes=[WebhookWorkflow], workflow_activities=activities, **options
     ) as worker:
         yield worker
 
 
-async def hooked(store: Store, receiver: Receiver, **fields: Any) -> IssuedWebhook:
+@asynccontextmanager
+async def looping(client: WorkflowClient) -> AsyncIterator[None]:
+    """A keeper of webhooks."""
+    keeping = asyncio.create_task(WebhookLoop(client).run())
+    try:
+        yield
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+
+
+async def hooked(
+    store: Store, receiver: Receiver | Silent, tenant: str = TENANT, **fields: Any
+) -> IssuedWebhook:
     """Make a webhook of the receiver."""
     new = NewWebhook.model_validate({"name": "hook", "url": receiver.url, **fields})
-    return await store.webhooks.create(TENANT, new)
+    return await store.webhooks.create(tenant, new)
 
 
-async def ended(store: Store, status: str = "finish", **fields: Any) -> UUID:
+async def ended(store: Store, status: str = "finish", tenant: str = TENANT, **fields: Any) -> UUID:
     """Make a run that has ended."""
-    run = await store.runs.create(TENANT, new_run(**fields))
-    await store.runs.mark_running(TENANT, run.id)
-    await getattr(store.runs, status)(TENANT, run.id)
+    run = await store.runs.create(tenant, new_run(**fields))
+    await store.runs.mark_running(tenant, run.id)
+    await getattr(store.runs, status)(tenant, run.id)
     return run.id
 
 
 async def states(store: Store, hook: IssuedWebhook) -> list[Delivery]:
-    return list((await store.webhooks.deliveries(TENANT, hook.id)).data)
+    return list((await store.webhooks.deliveries(hook.tenant_id, hook.id)).data)
 
 
 async def settled(store: Store, hook: IssuedWebhook, *wanted: DeliveryState) -> list[Delivery]:
@@ -133,7 +184,7 @@ async def settled(store: Store, hook: IssuedWebhook, *wanted: DeliveryState) -> 
         assert [one.state for one in found] == list(wanted), found
         return found
 
-    return await eventually(check, timeout=30)
+    return await eventually(check)
 
 
 async def test_an_end_is_told_once(client: WorkflowClient, receiver: Receiver) -> None:
@@ -299,7 +350,9 @@ async def test_what_a_keeper_leaves_is_taken_up(client: WorkflowClient, receiver
     hook = await hooked(store, receiver)
     await ended(store)
     await ended(store)
-    (left, _) = await store.system.claim_deliveries(2, QUICK_LEASE)
+    (left, _) = await store.system.claim_deliveries(
+        2, QUICK_LEASE, per_webhook=2, per_tenant=2, near=QUICK_LEASE
+    )
     await loop._start(left)
     async with store.transaction() as tx:
         await tx.connection.execute(
@@ -317,10 +370,83 @@ async def test_what_a_keeper_leaves_is_taken_up(client: WorkflowClient, receiver
     async with store.transaction() as tx:
         await tx.connection.execute(
             text(
-                "UPDATE flowkeep.webhook_delivery SET state = 'started', next_at = now()"
-                " WHERE type = 'test'"
+                "UPDATE flowkeep.webhook_delivery SET state = 'started',"
+                " next_at = now() - interval '13 hours' WHERE type = 'test'"
             )
         )
     await loop.tidy()
     lost, *_ = await states(store, hook)
     assert (lost.type, lost.state) == ("test", DeliveryState.FAILED)
+
+
+async def test_slow_receivers_hold_up_their_own(
+    settings: Settings, task_queue: str, receiver: Receiver, silent: Silent
+) -> None:
+    """A tenant whose servers do not answer gets its places of a small worker, and no more.
+
+    Another tenant's message arrives meanwhile, and theirs once they answer.
+    """
+    few = QUICK.model_copy(
+        update={"timeout_seconds": 500, "most_per_webhook": 2, "most_per_tenant": 3}
+    )
+    queue = settings.worker.model_copy(update={"task_queue": task_queue})
+    changed = settings.model_copy(update={"webhooks": few, "worker": queue})
+    async with (
+        await WorkflowClient.connect(changed) as client,
+        serving(client, max_concurrent_activities=4),
+        looping(client),
+    ):
+        store = client.store
+        slow = [await hooked(store, silent, "slow") for _ in range(3)]
+        for _ in range(5):
+            await ended(store, tenant="slow")
+
+        def full() -> None:
+            assert silent.asked == 3
+
+        await eventually(full)
+        quiet = await hooked(store, receiver, "quiet")
+        await ended(store, tenant="quiet")
+        await settled(store, quiet, DeliveryState.DELIVERED)
+        full()
+        silent.speaks.set()
+        for hook in slow:
+            await settled(store, hook, *[DeliveryState.DELIVERED] * 5)
+
+
+async def test_a_delivery_outlives_its_keeper_and_its_worker(
+    client: WorkflowClient, receiver: Receiver
+) -> None:
+    """Killed after a refusal, before the ledger heard of the start: all attempts are made still.
+
+    More than the lease passes between the kill and the next life.
+    """
+    receiver.answers = [500, 500]
+    store, spawning = client.store, multiprocessing.get_context("spawn")
+    hook = await hooked(store, receiver)
+    await ended(store)
+
+    async def refused() -> None:
+        [one] = await states(store, hook)
+        assert (one.attempts, one.state) == (1, DeliveryState.STARTED)
+        found = await client.temporal.get_workflow_handle(str(one.id)).describe()
+        assert [each.attempt for each in found.raw_description.pending_activities] == [2]
+
+    slower = QUICK.model_copy(update={"first_wait_seconds": 2, "longest_wait_seconds": 2})
+    settings = client.settings.model_copy(update={"webhooks": slower})
+    for halted in (True, False):
+        life = spawning.Process(target=serve, args=(settings,), kwargs={"halted": halted})
+        await asyncio.to_thread(life.start)
+        try:
+            if halted:
+                await eventually(refused)
+            else:
+                await settled(store, hook, DeliveryState.DELIVERED)
+        finally:
+            life.kill()
+            await asyncio.to_thread(life.join)
+        async with store.transaction() as tx:
+            passed = "UPDATE flowkeep.webhook_delivery SET next_at = next_at - interval '2 min'"
+            await tx.connection.execute(text(passed))
+    assert len(receiver.got) == 3
+    assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 1

@@ -47,6 +47,7 @@ def foreign_schedules(store: Store, found: Schedule) -> dict[str, Any]:
         "schedules.save": (schedules.save(OTHER, to_write("another")), None),
         "schedules.get": (schedules.get(OTHER, name), NotFound),
         "schedules.arguments": (schedules.arguments(OTHER, name), NotFound),
+        "schedules.require_rights": (schedules.require_rights(OTHER, name), NotFound),
         "schedules.list": (schedules.list("third"), "absent"),
         "schedules.set_paused": (schedules.set_paused(OTHER, name, paused=True), NotFound),
         "schedules.delete": (schedules.delete(OTHER, name), NotFound),

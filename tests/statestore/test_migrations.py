@@ -74,7 +74,7 @@ async def test_two_ledgers_share_a_database(database_url: str) -> None:
 
 async def test_missing_tables_are_named(database_url: str) -> None:
     """A database without tables says which migration is wanted and which command makes it."""
-    with pytest.raises(ConfigurationError, match=r"no tables; migration 0013.*flowkeep db upgrade"):
+    with pytest.raises(ConfigurationError, match=r"no tables; migration 0014.*flowkeep db upgrade"):
         await migrate.check(database_url)
     with pytest.raises(ConfigurationError, match="flowkeep db upgrade"):
         await connect(settings=settings_for(database_url))
@@ -84,7 +84,7 @@ async def test_another_migration_is_named(ledger_url: str) -> None:
     """A ledger at another migration says what was found and what is wanted."""
     async with await psycopg.AsyncConnection.connect(ledger_url, autocommit=True) as connection:
         await connection.execute("UPDATE flowkeep.alembic_version SET version_num = '9999'")
-    with pytest.raises(ConfigurationError, match="at migration 9999; migration 0013 is wanted"):
+    with pytest.raises(ConfigurationError, match="at migration 9999; migration 0014 is wanted"):
         await connect(settings=settings_for(ledger_url))
     with pytest.raises(ConfigurationError, match="9999, which this version does not know"):
         await migrate.upgrade(ledger_url)

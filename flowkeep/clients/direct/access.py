@@ -6,7 +6,10 @@ from flowkeep.contracts.api.access import Principal, Role
 from flowkeep.errors import FlowkeepError, Forbidden, NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flowkeep.clients.direct.journal import Journal
+    from flowkeep.contracts import Run
 
 E = TypeVar("E", bound=FlowkeepError)
 
@@ -86,6 +89,18 @@ class Access:
         if not self.principal.is_staff(app_id):
             raise self._refused("only staff starts runs for others: leave owner out", app_id)
         return wanted
+
+    def owns_run(self, run: "Run") -> bool:
+        """Return whether a run is the caller's, or in what they are staff of."""
+        if self.principal.is_staff(run.app_id):
+            return True
+        mine = self.principal.owner is not None and run.owner == self.principal.owner
+        return mine and self.principal.may(Role.VIEWER, run.app_id)
+
+    @property
+    def allowed(self) -> "Callable[[Run], bool] | None":
+        """Which runs the caller may meet under a workflow_id; None for all of the tenant."""
+        return None if self.principal.is_staff() else self.owns_run
 
     def require_system(self) -> None:
         """Refuse who does not administer the whole installation.

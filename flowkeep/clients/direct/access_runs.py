@@ -58,11 +58,7 @@ class RunNoun(Noun):
         return run
 
     def _owns(self, run: Run) -> bool:
-        principal = self._access.principal
-        if principal.is_staff(run.app_id):
-            return True
-        mine = principal.owner is not None and run.owner == principal.owner
-        return mine and principal.may(Role.VIEWER, run.app_id)
+        return self._access.owns_run(run)
 
     async def _owns_family(self, run: Run) -> bool:
         """Tell whether a run that belongs to nobody was started by one of the caller's."""

@@ -4,10 +4,10 @@ from uuid import UUID
 
 from flowkeep.clients.direct.definition_rules import as_uuid
 from flowkeep.clients.direct.noun import Noun
-from flowkeep.clients.direct.sights import sight_of
 from flowkeep.contracts import Action, ActionPatch, Definition, NewAction
 from flowkeep.contracts.api.access import Role
 from flowkeep.contracts.api.listing import Listing, listed
+from flowkeep.contracts.sight import sight_of
 from flowkeep.statestore.repositories import inputs
 
 

@@ -1,6 +1,7 @@
 """Definitions as they are made, from a text or from a drawing."""
 
 from typing import Any
+from uuid import UUID
 
 from flowkeep.clients.authoring import InvalidDefinition, Report
 from flowkeep.clients.authoring_content import content_of
@@ -12,7 +13,7 @@ from flowkeep.contracts.api.access import Role
 from flowkeep.contracts.api.definition_answers import DefinitionAnswer
 from flowkeep.contracts.api.definitions import DefinitionSource, DrawnDefinition
 from flowkeep.definitions.document import Document
-from flowkeep.errors import Conflict
+from flowkeep.errors import Conflict, NotFound
 
 
 class DefinitionCreating(DefinitionDrawing):
@@ -20,6 +21,8 @@ class DefinitionCreating(DefinitionDrawing):
 
     async def create(self, new: DefinitionSource | DrawnDefinition) -> DefinitionAnswer:
         """Store a new definition; a missing ref or slug is made from its name.
+
+        A request that is carried out again, because its process died, finds what it made.
 
         Raises:
             Forbidden: If the caller may not write there.
@@ -37,7 +40,8 @@ class DefinitionCreating(DefinitionDrawing):
             fields = await self._of_source(new)
         fields.setdefault("owner", self._actor)
         async with self._journal.writing("definition.create", "definition") as entry:
-            made = await self._create(NewDefinition(**fields, created_by=self._actor))
+            key = self._client.caller.request_key
+            made = await self._create(NewDefinition(id=key, **fields, created_by=self._actor))
             entry.became(made, made.id)
         return await self._answer(made)
 
@@ -45,12 +49,25 @@ class DefinitionCreating(DefinitionDrawing):
         try:
             return await self._store.definitions.create(self._tenant, new)
         except Conflict:
+            made = None if new.id is None else await self._made(new.id)
+            if made is not None:
+                return made
             if self._sight is None:
                 raise
             raise Conflict(  # whose it is may be none of the caller's business
                 f"ref {new.ref!r} or slug {new.slug!r} is taken",
                 hint="choose another one, or leave it out",
             ) from None
+
+    async def _made(self, definition_id: UUID) -> Definition | None:
+        """Return what this request made before; None where it made nothing, or that is gone.
+
+        Its ref may be another one than is free now: the first time it took that.
+        """
+        try:
+            return await self._find(definition_id)
+        except NotFound:
+            return None
 
     async def _of_drawing(self, new: DrawnDefinition) -> dict[str, Any]:
         ref = new.ref or await self._free_ref(new.name)

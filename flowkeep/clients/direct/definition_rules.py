@@ -6,11 +6,10 @@ from uuid import UUID
 from flowkeep.clients.authoring import Authoring
 from flowkeep.clients.authoring_known import stored_under
 from flowkeep.clients.direct.noun import Noun
-from flowkeep.clients.direct.sights import sight_of
 from flowkeep.contracts import App, Definition
 from flowkeep.contracts.api.access import Role
 from flowkeep.contracts.api.definition_answers import DefinitionAnswer
-from flowkeep.contracts.sight import Sight
+from flowkeep.contracts.sight import Sight, sight_of
 from flowkeep.errors import Conflict, Forbidden, NotFound
 
 

@@ -10,7 +10,8 @@ from flowkeep.contracts import Definition
 from flowkeep.contracts.api.access import Role
 from flowkeep.contracts.api.definition_answers import DefinitionUsage, Execution
 from flowkeep.contracts.api.definitions import ExecuteRequest
-from flowkeep.errors import Conflict, NotFound
+from flowkeep.errors import NotFound
+from flowkeep.statestore.repositories.request_answers import taken
 
 
 class Definitions(DefinitionReading, DefinitionWriting):
@@ -52,6 +53,7 @@ class Definitions(DefinitionReading, DefinitionWriting):
                 app_id=app_id,
                 owner=owner,
                 run_id=self._client.caller.request_key,
+                allowed=self._access.allowed,
                 **wanted.model_dump(exclude={"parameters", "app_id", "owner"}),
             )
             entry.became({"run_id": str(handle.run_id), "created": handle.created})
@@ -82,6 +84,8 @@ class Definitions(DefinitionReading, DefinitionWriting):
     async def _refuse_others(self, wanted: ExecuteRequest) -> None:
         """Refuse a `workflow_id` under which a run is open that the caller may not see.
 
+        One that is opened from now on is refused where it is met.
+
         Raises:
             Conflict: If there is one.
         """
@@ -92,12 +96,8 @@ class Definitions(DefinitionReading, DefinitionWriting):
             run = await find_run(self._store, self._tenant, wanted.workflow_id)
         except NotFound:
             return
-        principal = self._access.principal
-        if run.status.terminal or principal.is_staff(run.app_id) or run.owner == principal.subject:
-            return
-        raise Conflict(
-            f"workflow_id {wanted.workflow_id!r} has an open run", hint="choose another workflow_id"
-        )
+        if not run.status.terminal and not self._access.owns_run(run):
+            raise taken(wanted.workflow_id)
 
     async def usage(
         self,

@@ -5,12 +5,12 @@ from typing import Any
 from uuid import UUID
 
 from flowkeep.clients.direct.noun import Noun
-from flowkeep.clients.direct.sights import sight_of
 from flowkeep.clients.lookup import find_run
 from flowkeep.contracts import Run, Task
 from flowkeep.contracts.api.access import Role
 from flowkeep.contracts.api.listing import Listing
 from flowkeep.contracts.api.questions import Question
+from flowkeep.contracts.sight import sight_of
 from flowkeep.errors import Forbidden, NotFound
 
 

@@ -12,6 +12,7 @@ from flowkeep.contracts import NewRun, Run
 from flowkeep.contracts.api.access import Role
 from flowkeep.contracts.api.runs import RerunPreview, RerunRequest, RunStart, StartedRun
 from flowkeep.errors import Conflict, NotFound, OpenRunExists
+from flowkeep.statestore.repositories.request_answers import taken
 
 if TYPE_CHECKING:
     from flowkeep.clients.handle import RunHandle
@@ -55,9 +56,9 @@ class RunStarts(RunNoun):
                     labels=request.labels or None,
                     goal=request.goal,
                     run_id=self._client.caller.request_key,
+                    allowed=self._access.allowed,
                     **request.options(),
                 )
-                await self._require_seen(handle)
                 started = as_started(handle)
             entry.became(started, started.run_id)
             return started
@@ -121,6 +122,8 @@ class RunStarts(RunNoun):
     async def _refuse_others(self, request: RunStart) -> None:
         """Refuse a workflow_id whose run, or whose stored arguments, are not the caller's.
 
+        A run that is opened from now on, and its arguments, are refused where they are met.
+
         Raises:
             Forbidden: If it is flowkeep's own, or stands for arguments that others have stored.
             Conflict: If a run of somebody else is open under it.
@@ -137,9 +140,7 @@ class RunStarts(RunNoun):
         if newest is not None and self._owns(newest):
             return
         if newest is not None and not newest.status.terminal:
-            raise Conflict(
-                f"workflow_id {workflow_id!r} has an open run", hint="choose another workflow_id"
-            )
+            raise taken(workflow_id)
         if not arguments.keys() - {"workflow_id"}:
             self._access.require(Role.ADMIN)  # it runs with what is stored under that key
 
@@ -164,8 +165,9 @@ class RunStarts(RunNoun):
             run, created = await self._store.runs.create(self._tenant, new), True
         except OpenRunExists as error:
             known = await self._store.runs.get_run_by_id(self._tenant, None, error.run_id)
-            same = known is not None and self._owns(known) and _same(known, new)
-            if known is None or not same or request.on_conflict != "existing":
+            if known is None or not self._owns(known):
+                raise taken(new.workflow_id) from None
+            if not _same(known, new) or request.on_conflict != "existing":
                 raise
             run, created = known, False
         return StartedRun(
@@ -175,21 +177,6 @@ class RunStarts(RunNoun):
             created=created,
             message="recorded; move it by PATCH" if created else "recorded already",
         )
-
-    async def _require_seen(self, handle: "RunHandle") -> None:
-        """Refuse to answer with an open run that the caller must not know of.
-
-        Raises:
-            Conflict: If the workflow_id is another's.
-        """
-        if handle.created or self._access.principal.is_staff():
-            return
-        run = await self._store.runs.get(self._tenant, handle.run_id)
-        if not self._owns(run):
-            raise Conflict(
-                f"workflow_id {handle.workflow_id!r} is taken by a run of somebody else",
-                hint="use another workflow_id",
-            )
 
 
 def as_started(handle: "RunHandle") -> StartedRun:

@@ -3,7 +3,6 @@
 from uuid import UUID
 
 from flowkeep.clients.direct.noun import Noun
-from flowkeep.clients.direct.sights import sight_of
 from flowkeep.contracts.api.access import Role
 from flowkeep.contracts.api.listing import Listing, listed
 from flowkeep.contracts.api.webhooks import (
@@ -14,6 +13,7 @@ from flowkeep.contracts.api.webhooks import (
     Webhook,
     WebhookPatch,
 )
+from flowkeep.contracts.sight import sight_of
 from flowkeep.errors import Forbidden, InvalidInput
 
 _HINT = "look it up with `webhook list`"
@@ -126,6 +126,7 @@ class Webhooks(Noun):
         Raises:
             NotFound: If there is none that the caller may see.
             Forbidden: If the caller is no editor.
+            Conflict: If so many tests of it were not tried yet that no more are taken.
         """
         await self._changed(webhook_id)
         async with self._journal.writing("webhook.test", "webhook", webhook_id):

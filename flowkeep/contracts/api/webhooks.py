@@ -20,6 +20,9 @@ TEST_TYPE = "test"
 MOST_WEBHOOKS = 100
 """Most webhooks of a tenant: each of them is looked at for each end of a run."""
 
+MOST_TESTS = 5
+"""Most tests of a webhook that were not tried yet."""
+
 _PLAIN = r"^[^\x00-\x1f\x7f]+$"
 Short = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_PLAIN)]
 LabelValue = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]

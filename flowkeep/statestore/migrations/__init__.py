@@ -5,5 +5,5 @@ new indexes on filled tables are built concurrently, new constraints are validat
 step, new columns have no volatile default.
 """
 
-HEAD = "0013"
+HEAD = "0014"
 """The newest migration. Kept here so that a connection can be checked without loading Alembic."""

@@ -81,6 +81,15 @@ class ScheduleRepository(Protocol):
         """
         ...
 
+    async def require_rights(self, tenant_id: str, name: str) -> None:
+        """Refuse if the owner of a schedule may start no runs any more.
+
+        Raises:
+            NotFound: If the tenant has none of this name.
+            Forbidden: If they showed an API key, and none of theirs allows it now.
+        """
+        ...
+
     async def set_paused(
         self,
         tenant_id: str,
@@ -161,6 +170,13 @@ class ScheduleRecordRepository(Protocol):
         """
         ...
 
+    async def schedules_without_rights(self) -> Sequence[tuple[str, str, str]]:
+        """Return tenant and name of schedules whose owner may start no runs any more, and why.
+
+        Those that are paused are left out.
+        """
+        ...
+
     async def purge_schedules(self, older_than: timedelta) -> int:
         """Remove schedules that were deleted long ago and that Temporal has no more.
 
@@ -175,7 +191,9 @@ class ScheduleRecordRepository(Protocol):
         What cannot run is noted at the schedule as its last error.
 
         Raises:
-            NotFound: If the run, the schedule or the definition is gone.
+            NotFound: If the run, the schedule or the definition is gone, or the schedule's owner
+                does not see that any more.
+            Forbidden: If the schedule's owner may start no runs any more.
             InvalidInput: If the definition is disabled or a draft.
         """
         ...

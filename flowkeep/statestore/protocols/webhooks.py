@@ -94,6 +94,7 @@ class WebhookRepository(Protocol):
 
         Raises:
             NotFound: If the tenant has none of this id.
+            Conflict: If so many tests of it were not tried yet that no more are taken.
         """
         ...
 
@@ -121,16 +122,33 @@ class WebhookRepository(Protocol):
 class DeliveryRecordRepository(Protocol):
     """Deliveries without a tenant, for who starts and who sends them."""
 
-    async def claim_deliveries(self, limit: int, lease: timedelta) -> Sequence[UUID]:
-        """Take deliveries that are due; until the lease ends nobody else gets them."""
+    async def claim_deliveries(
+        self, limit: int, lease: timedelta, *, per_webhook: int, per_tenant: int, near: timedelta
+    ) -> Sequence[UUID]:
+        """Take deliveries that are due; until the lease ends nobody else gets them.
+
+        Tenants and webhooks come by turns. On its way is what was claimed, or sent, or is sent
+        again soon.
+
+        Args:
+            limit: Most of them.
+            lease: How long they are nobody else's.
+            per_webhook: How many to one webhook may be on their way.
+            per_tenant: How many of one tenant may be on their way.
+            near: How long before and behind its time one that was begun counts as on its way.
+        """
         ...
 
-    async def delivery_started(self, delivery_id: UUID, given_up_after: timedelta) -> None:
-        """Say that the workflow of a delivery runs, and when nobody will hear of it any more."""
+    async def delivery_started(self, delivery_id: UUID) -> None:
+        """Say that the workflow of a delivery runs, unless that has told so itself."""
         ...
 
-    async def give_up_deliveries(self) -> int:
-        """Mark as failed what nobody will tell of any more; returns how many."""
+    async def give_up_deliveries(self, late: timedelta) -> int:
+        """Mark as failed what nobody will tell of any more; returns how many.
+
+        Args:
+            late: How long ago the next attempt was to be made, and nobody told of it.
+        """
         ...
 
     async def purge_deliveries(self, before: datetime, *, limit: int) -> int:
@@ -148,6 +166,15 @@ class DeliveryRecordRepository(Protocol):
         *,
         status_code: int | None = None,
         error: str | None = None,
+        again_in: timedelta = timedelta(0),
     ) -> None:
-        """Say what became of an attempt; `started` for one that is tried again."""
+        """Say what became of an attempt.
+
+        Args:
+            delivery_id: Which.
+            state: `started` for one that is tried again.
+            status_code: What was answered.
+            error: Why it was not taken.
+            again_in: When it is tried again.
+        """
         ...

@@ -12,22 +12,16 @@ from flowkeep.errors import NotFound
 from flowkeep.statestore import encoding
 from flowkeep.statestore.keyring import Keyring
 from flowkeep.statestore.repositories import inputs
+from flowkeep.statestore.repositories.delivery_claims import CLAIM, CLAIM_ALONE
 from flowkeep.statestore.repositories.secrets import Secrets
 from flowkeep.statestore.repositories.webhooks import COLUMNS, DELIVERY
 from flowkeep.statestore.session import Scope
 from flowkeep.statestore.tables import webhook, webhook_delivery
 
-_CLAIM = """
-UPDATE {schema}.webhook_delivery SET next_at = now() + :lease
-WHERE id = ANY(ARRAY(
-    SELECT id FROM {schema}.webhook_delivery WHERE state = 'due' AND next_at <= now()
-    ORDER BY next_at LIMIT :limit FOR UPDATE SKIP LOCKED
-)) RETURNING id
-"""
 _GIVE_UP = """
 UPDATE {schema}.webhook_delivery SET state = 'failed', next_at = NULL, finished_at = now(),
     error = COALESCE(error, 'nobody told what became of it')
-WHERE state = 'started' AND next_at <= now()
+WHERE state = 'started' AND next_at <= now() - :late
 """
 _PURGE = """
 DELETE FROM {schema}.webhook_delivery WHERE id = ANY(ARRAY(
@@ -44,15 +38,24 @@ class DeliveryRecords:
     _scope: Scope
     _keyring: Callable[[], Keyring]
 
-    async def claim_deliveries(self, limit: int, lease: timedelta) -> Sequence[UUID]:
+    async def claim_deliveries(
+        self, limit: int, lease: timedelta, *, per_webhook: int, per_tenant: int, near: timedelta
+    ) -> Sequence[UUID]:
         """Take deliveries that are due; until the lease ends nobody else gets them."""
-        where = {"limit": inputs.batch_size(limit), "lease": lease}
+        where = {
+            "limit": inputs.batch_size(limit),
+            "lease": lease,
+            "per_webhook": per_webhook,
+            "per_tenant": per_tenant,
+            "near": near,
+        }
         async with self._scope.write() as session:
-            return list((await session.execute(_CLAIM, where)).scalars())
+            await session.execute(CLAIM_ALONE, {"schema": session.schema_name})
+            return list((await session.execute(CLAIM, where)).scalars())
 
-    async def delivery_started(self, delivery_id: UUID, given_up_after: timedelta) -> None:
-        """Say that the workflow of a delivery runs, and when nobody will hear of it any more."""
-        values = {"state": DeliveryState.STARTED.value, "next_at": func.now() + given_up_after}
+    async def delivery_started(self, delivery_id: UUID) -> None:
+        """Say that the workflow of a delivery runs, unless that has told so itself."""
+        values = {"state": DeliveryState.STARTED.value, "next_at": func.now()}
         due = webhook_delivery.c.state == DeliveryState.DUE.value
         async with self._scope.write() as session:
             await session.execute(
@@ -61,10 +64,10 @@ class DeliveryRecords:
                 .values(**values)
             )
 
-    async def give_up_deliveries(self) -> int:
+    async def give_up_deliveries(self, late: timedelta) -> int:
         """Mark as failed what nobody will tell of any more; returns how many."""
         async with self._scope.write() as session:
-            return (await session.execute(_GIVE_UP)).rowcount
+            return (await session.execute(_GIVE_UP, {"late": late})).rowcount
 
     async def purge_deliveries(self, before: datetime, *, limit: int) -> int:
         """Remove deliveries that finished before a time; returns how many."""
@@ -100,6 +103,7 @@ class DeliveryRecords:
         *,
         status_code: int | None = None,
         error: str | None = None,
+        again_in: timedelta = timedelta(0),
     ) -> None:
         """Say what became of an attempt; `started` for one that is tried again."""
         sent = state is not DeliveryState.DROPPED
@@ -109,6 +113,7 @@ class DeliveryRecords:
             "status_code": status_code,
             "error": encoding.storable(error),
             "attempts": webhook_delivery.c.attempts + int(sent),
+            "next_at": func.now() + again_in,
         }
         if over:
             values |= {"next_at": None, "finished_at": func.now()}

@@ -10,15 +10,19 @@ from sqlalchemy import update
 
 from flowkeep.contracts import RunRef, StateType
 from flowkeep.contracts.schedules import SCHEDULE_ID_LABEL, SCHEDULE_LABEL
-from flowkeep.errors import InvalidInput, NotFound
+from flowkeep.errors import Forbidden, InvalidInput, NotFound
 from flowkeep.statestore.repositories import arguments, executions, labels, payloads
 from flowkeep.statestore.repositories.pins import Pin, pin
+from flowkeep.statestore.repositories.schedule_rights import RIGHTS, sight_now
 from flowkeep.statestore.session import Session
 from flowkeep.statestore.tables import run
 
+REFUSED = (NotFound, Forbidden, InvalidInput)
+"""Why a firing cannot run what its schedule names."""
+
 _SCHEDULE = f"""
-SELECT s.id, s.name, s.app_id, s.labels, s.owner, s.definition_id, s.definition_revision,
-       e.value AS arguments
+SELECT s.id, s.tenant_id, s.name, s.app_id, s.labels, s.owner, s.definition_id,
+    s.definition_revision, e.value AS arguments, {RIGHTS}
 FROM {{schema}}.schedule AS s
 LEFT JOIN {{schema}}.state_entry AS e
     ON e.tenant_id = s.tenant_id AND e.kind = '{StateType.WORKFLOWS.value}'
@@ -70,8 +74,8 @@ class Firing:
 async def find(session: Session, ref: RunRef) -> Firing | None:
     """Return what its schedule says of a run that is first heard of; None where there is none.
 
-    A definition that may not run now is not pinned: the run is recorded all the same, and fails
-    when it wants to begin.
+    A definition that may not run now, or that the schedule's owner does not see any more, is not
+    pinned: the run is recorded all the same, and fails when it wants to begin.
     """
     row = await _schedule(session, ref)
     if row is None:
@@ -79,10 +83,8 @@ async def find(session: Session, ref: RunRef) -> Firing | None:
     pinned, problem = None, None
     if row["definition_id"] is not None:
         try:
-            pinned = await pin(
-                session, ref.tenant_id, row["definition_id"], row["definition_revision"]
-            )
-        except (NotFound, InvalidInput) as error:
+            pinned = await _pin(session, row)
+        except REFUSED as error:
             problem = error.message
     packed = payloads.pack(row["arguments"])
     own = {SCHEDULE_LABEL: row["name"], SCHEDULE_ID_LABEL: str(row["id"])}
@@ -118,7 +120,8 @@ async def pin_now(session: Session, ref: RunRef, row: Mapping[str, Any]) -> tupl
         row: The run as locked.
 
     Raises:
-        NotFound: If the schedule or its definition is gone.
+        NotFound: If the schedule or its definition is gone, or its owner does not see that now.
+        Forbidden: If its owner may start no runs any more.
         InvalidInput: If the definition is disabled or a draft.
     """
     if row["definition_id"] is None:
@@ -128,9 +131,7 @@ async def pin_now(session: Session, ref: RunRef, row: Mapping[str, Any]) -> tupl
                 f"the schedule {ref.schedule_id} that started run {ref.run_id} is deleted",
                 hint="start the definition itself, or make the schedule anew",
             )
-        pinned = await pin(
-            session, ref.tenant_id, schedule["definition_id"], schedule["definition_revision"]
-        )
+        pinned = await _pin(session, schedule)
         values = {"definition_id": pinned.definition_id, "definition_revision": pinned.revision}
         await session.execute(update(run).where(run.c.id == row["id"]).values(values))
         await executions.note(session, pinned, row["created_at"])
@@ -143,6 +144,17 @@ async def tell(session: Session, ref: RunRef, error: str | None) -> None:
     """Say at the schedule why its last firing could not run, or that it could."""
     bound = {"id": ref.schedule_id, "tenant": ref.tenant_id, "error": error}
     await session.execute(_TELL, bound)
+
+
+async def _pin(session: Session, schedule: Mapping[str, Any]) -> Pin:
+    """Pin what a firing runs, as its schedule's owner."""
+    return await pin(
+        session,
+        schedule["tenant_id"],
+        schedule["definition_id"],
+        schedule["definition_revision"],
+        sight_now(schedule),
+    )
 
 
 async def _schedule(session: Session, ref: RunRef) -> dict[str, Any] | None:

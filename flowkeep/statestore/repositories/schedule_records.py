@@ -8,12 +8,18 @@ from sqlalchemy import func, select, update
 
 from flowkeep.contracts import RunRef
 from flowkeep.contracts.schedules import KeptSchedule
-from flowkeep.errors import InvalidInput, NotFound
 from flowkeep.statestore.repositories import closing, firings, inputs
 from flowkeep.statestore.repositories import schedule_rows as rows
 from flowkeep.statestore.repositories.flush import Flush, begin
+from flowkeep.statestore.repositories.schedule_rights import RIGHTS, why_not
 from flowkeep.statestore.session import Scope
 from flowkeep.statestore.tables import schedule
+
+_KEYED = f"""
+SELECT s.tenant_id, s.name, s.app_id, s.owner, {RIGHTS} FROM {{schema}}.schedule AS s
+WHERE s.deleted_at IS NULL AND NOT s.paused AND CAST(s.rights ->> 'keyed' AS boolean)
+ORDER BY s.id
+"""  # noqa: S608 - only a constant of ours is put in
 
 
 class ScheduleRecords:
@@ -71,6 +77,13 @@ class ScheduleRecords:
         async with self._scope.single() as session:
             await session.execute(statement.values(values))
 
+    async def schedules_without_rights(self) -> Sequence[tuple[str, str, str]]:
+        """Return tenant and name of schedules whose owner may start no runs any more, and why."""
+        async with self._scope.read() as session:
+            found = (await session.execute(_KEYED)).mappings().all()
+        told = ((row["tenant_id"], row["name"], why_not(dict(row))) for row in found)
+        return [(tenant, name, why) for tenant, name, why in told if why is not None]
+
     async def purge_schedules(self, older_than: timedelta) -> int:
         """Remove schedules that were deleted long ago and that Temporal has no more."""
         statement = (
@@ -93,7 +106,7 @@ class ScheduleRecords:
                 await begin(session, Flush(seen=[run]))
                 row = await closing.locked(session, run)
                 return await firings.pin_now(session, run, row)
-        except (NotFound, InvalidInput) as error:
+        except firings.REFUSED as error:
             async with self._scope.single() as session:
                 await firings.tell(session, run, error.message)
             raise

@@ -8,7 +8,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from flowkeep.contracts import Page
-from flowkeep.contracts.schedules import Schedule, ScheduleWrite
+from flowkeep.contracts.schedules import OwnerRights, Schedule, ScheduleWrite
 from flowkeep.contracts.sight import Sight
 from flowkeep.errors import Conflict, NotFound
 from flowkeep.statestore import encoding
@@ -16,8 +16,14 @@ from flowkeep.statestore.keyring import Keyring
 from flowkeep.statestore.repositories import inputs, labels, sights
 from flowkeep.statestore.repositories import schedule_rows as rows
 from flowkeep.statestore.repositories.requests import SecretValues
+from flowkeep.statestore.repositories.schedule_rights import RIGHTS, sight_now
 from flowkeep.statestore.session import Scope, Session
 from flowkeep.statestore.tables import schedule
+
+_RIGHTS = f"""
+SELECT s.tenant_id, s.app_id, s.owner, {RIGHTS} FROM {{schema}}.schedule AS s
+WHERE s.tenant_id = :tenant AND s.name = :name AND s.deleted_at IS NULL
+"""  # noqa: S608 - only a constant of ours is put in
 
 
 class Schedules:
@@ -61,6 +67,7 @@ class Schedules:
             same = await rows.same_arguments(session, found, wanted, hidden, self._keyring)
             changes = _changes(found, new)
             if same and not changes:
+                await _note_rights(session, found, new)
                 return found, False
             if only_new:
                 raise Conflict(
@@ -69,6 +76,7 @@ class Schedules:
                 )
             if not same:
                 await rows.write_arguments(session, found, wanted, hidden, self._keyring)
+            await _note_rights(session, found, new)
             return await _update(session, found.id, changes), False
 
     async def get(self, tenant_id: str, name: str) -> Schedule:
@@ -92,6 +100,15 @@ class Schedules:
                 f"the arguments of schedule {name!r} are gone", hint="update it with new ones"
             )
         return value
+
+    async def require_rights(self, tenant_id: str, name: str) -> None:
+        """Refuse if the owner of a schedule may start no runs any more."""
+        bound = {"tenant": inputs.tenant(tenant_id), "name": inputs.text(name, "name")}
+        async with self._scope.read() as session:
+            row = (await session.execute(_RIGHTS, bound)).mappings().one_or_none()
+        if row is None:
+            raise rows.absent(name)
+        sight_now(dict(row))
 
     async def list(
         self,
@@ -176,6 +193,7 @@ async def _insert(session: Session, tenant_id: str, new: ScheduleWrite) -> Sched
         .values(
             **rows.values_of(new),
             **{**values, "id": new.id},
+            rights=_plain(new.rights),
             tenant_id=tenant_id,
             revision=1,
             created_at=func.now(),
@@ -196,6 +214,23 @@ def _changes(found: Schedule, new: ScheduleWrite) -> dict[str, Any]:
         wanted["owner"] = new.owner
     plain = new.model_dump(mode="json")
     return {name: value for name, value in wanted.items() if now[name] != plain[name]}
+
+
+async def _note_rights(session: Session, found: Schedule, new: ScheduleWrite) -> None:
+    """Keep what the owner may do; that is no change of the schedule, and has no revision.
+
+    Of an owner who is named by somebody who does not know it, nothing is known.
+    """
+    other = new.owner not in (None, found.owner)
+    if new.rights is None and not other:
+        return
+    await session.execute(
+        update(schedule).where(schedule.c.id == found.id).values(rights=_plain(new.rights))
+    )
+
+
+def _plain(rights: OwnerRights | None) -> dict[str, Any] | None:
+    return None if rights is None else rights.model_dump(mode="json")
 
 
 async def _update(session: Session, schedule_id: UUID, values: dict[str, Any]) -> Schedule:

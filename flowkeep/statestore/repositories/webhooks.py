@@ -7,10 +7,11 @@ from typing import Any
 from uuid import UUID
 
 import uuid_utils.compat
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Select, delete, func, insert, select, update
 
 from flowkeep.contracts import Page
 from flowkeep.contracts.api.webhooks import (
+    MOST_TESTS,
     MOST_WEBHOOKS,
     TEST_TYPE,
     Delivery,
@@ -155,10 +156,12 @@ class Webhooks:
             secret_id = (await session.execute(gone)).scalar_one()
             bound = Secrets(BoundScope(session.connection, session.schema_name), self._keyring)
             await bound.delete(tenant_id, secret_id)
+            # What is being sent keeps its place until it is over: making webhooks anew makes none.
             await session.execute(
                 delete(webhook_delivery).where(
                     webhook_delivery.c.tenant_id == found.tenant_id,
                     webhook_delivery.c.webhook_id == found.id,
+                    webhook_delivery.c.state != DeliveryState.STARTED.value,
                 )
             )
 
@@ -166,6 +169,11 @@ class Webhooks:
         """Have a message delivered that nothing happened for."""
         async with self._scope.write() as session:
             found = await _locked(session, tenant_id, webhook_id, None)
+            if (await session.execute(_untried(found))).scalar_one() >= MOST_TESTS:
+                raise Conflict(
+                    f"{MOST_TESTS} tests of webhook {webhook_id} were not tried yet",
+                    hint="look for them with `webhook deliveries`",
+                )
             made = await session.execute(
                 insert(webhook_delivery)
                 .values(
@@ -215,6 +223,19 @@ def _values(fields: dict[str, Any]) -> dict[str, Any]:
         if values.get(name) is not None:
             values[name] = names.label(values[name], name)
     return values
+
+
+def _untried(found: Webhook) -> Select[int]:
+    """Return the count of a webhook's tests that nobody has answered or refused yet."""
+    columns = webhook_delivery.c
+    return select(func.count()).where(
+        columns.tenant_id == found.tenant_id,
+        columns.webhook_id == found.id,
+        columns.next_at.is_not(None),
+        columns.state.in_([DeliveryState.DUE.value, DeliveryState.STARTED.value]),
+        columns.type == TEST_TYPE,
+        columns.attempts == 0,
+    )
 
 
 def _one(tenant_id: str, webhook_id: UUID) -> tuple[Any, ...]:

@@ -28,6 +28,8 @@ schedule = Table(
     text("note", null=True),
     text("owner", null=True),
     text("created_by", null=True),
+    # What the owner may do, as far as it is known; null where nobody asks.
+    json("rights"),
     text("last_error", null=True),
     Column("revision", BigInteger, nullable=False),
     # The revision that Temporal has.

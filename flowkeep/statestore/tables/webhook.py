@@ -59,14 +59,23 @@ webhook_delivery = Table(
     Column("status_code", Integer),
     text("error", null=True),
     time("created_at", null=False),
-    # Due: when its workflow is started; started: when nobody will tell of it any more.
+    # Due: when its workflow is started; started: when it is sent next.
     time("next_at"),
     time("finished_at"),
     CheckConstraint("state IN ('due', 'started', 'delivered', 'failed', 'dropped')", name="state"),
 )
 Index(
-    "webhook_delivery_due_ix",
+    "webhook_delivery_sent_ix",
+    webhook_delivery.c.next_at,
+    postgresql_where=sql("state = 'started'"),
+)
+# What is on its way, and what is due, by webhook. What is due has no index by time alone: it would
+# be walked through for the first one of a webhook that comes late.
+Index(
+    "webhook_delivery_open_ix",
     webhook_delivery.c.state,
+    webhook_delivery.c.tenant_id,
+    webhook_delivery.c.webhook_id,
     webhook_delivery.c.next_at,
     postgresql_where=sql("next_at IS NOT NULL"),
 )
