@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
-from flowkeep.api.authentication import authenticate, within
+from flowkeep.api.authentication import Shown, authenticate, within
 from flowkeep.api.rates import Rates
+from flowkeep.api.sessions import COOKIE
 from flowkeep.clients.direct.journal import Journal
 from flowkeep.contracts.api.access import Caller, Principal
 from flowkeep.contracts.api.audit import SYSTEM_TENANT
-from flowkeep.errors import Forbidden, NotFound, Unauthenticated
+from flowkeep.errors import FlowkeepError, Forbidden, NotFound, Unauthenticated
 from flowkeep.statestore.store import Store
 
 _MOST_TARGET = 300
@@ -44,39 +45,47 @@ async def admit(request: Request, request_id: str, store: Store) -> Admitted:
 
     Raises:
         Unauthenticated: If it does not show who makes it.
-        TooManyRequests: If they call too often, or their address showed too many wrong keys.
+        TooManyRequests: If they call too often, or they show a wrong key and their address
+            showed too many.
         NotFound: If it names a tenant that is not theirs.
     """
     rates: Rates = request.app.state.rates
-    address = None if request.client is None else request.client.host
-    stranger = _caller(_NOBODY, request, request_id, address)
-    rates.refuse_guesser(address)
     try:
         own = await authenticate(request)
     except (Unauthenticated, Forbidden) as error:
-        if "Authorization" in request.headers:
-            rates.failed(address)
-        Journal(stranger, store).denied(error, "request", stranger.target)
+        shown: Shown | None = getattr(request.state, "shown", None)
+        known = _NOBODY if shown is None else shown.principal
+        _deny(error, _caller(known, request, request_id), store)
+        wrong = isinstance(error, Unauthenticated)
+        if wrong and ("Authorization" in request.headers or COOKIE in request.cookies):
+            rates.failed(_address(request))
         raise
     request.state.answer_headers = rates.spend(own)
-    caller = stranger.model_copy(update={"principal": own})
     try:
         principal = within(own, request)
     except NotFound as error:
-        Journal(caller, store).denied(error, "request", stranger.target)
+        _deny(error, _caller(own, request, request_id), store)
         raise
-    return Admitted(own, caller.model_copy(update={"principal": principal}))
+    return Admitted(own, _caller(principal, request, request_id))
 
 
 _NOBODY = Principal(subject="-", tenant_id=SYSTEM_TENANT, via="none")
 
 
-def _caller(principal: Principal, request: Request, name: str, address: str | None) -> Caller:
+def _deny(error: FlowkeepError, caller: Caller, store: Store) -> None:
+    Journal(caller, store).denied(error, "request", caller.target)
+
+
+def _address(request: Request) -> str | None:
+    return None if request.client is None else request.client.host
+
+
+def _caller(principal: Principal, request: Request, name: str) -> Caller:
     path = getattr(request.scope.get("route"), "path", None)
     return Caller(
         principal=principal,
         request_id=name,
-        address=address,
+        address=_address(request),
         operation=None if path is None else f"{request.method} {path}",
-        target=request.url.path[:_MOST_TARGET],
+        target=request.scope["path"][:_MOST_TARGET],
     )

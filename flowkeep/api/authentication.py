@@ -1,5 +1,6 @@
 """Who makes a request: an API key, a token of an OpenID provider, a session, or anybody."""
 
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
@@ -12,14 +13,20 @@ from flowkeep.api.loopback import is_loopback
 from flowkeep.api.sessions import COOKIE, CSRF_HEADER, Sessions, Ticket, host_of
 from flowkeep.api.tokens import Tokens
 from flowkeep.contracts.api.access import Principal
-from flowkeep.contracts.api.keys import ApiKey
-from flowkeep.errors import ConfigurationError, Forbidden, NotFound, Unauthenticated
+from flowkeep.errors import (
+    ConfigurationError,
+    FlowkeepError,
+    Forbidden,
+    NotFound,
+    Unauthenticated,
+)
 from flowkeep.settings import ApiSettings, Settings
 from flowkeep.statestore.repositories import inputs
 from flowkeep.statestore.store import Store
 
 TENANT_HEADER = "Flowkeep-Tenant"
 _KEY_BEGINS = "fk_"
+_RECENT_SECONDS = 1.0
 
 SECURITY_SCHEMES = {
     "key": {
@@ -84,7 +91,7 @@ class Authenticator:
             self._guard_open(request)
             return Shown(Principal.local())
         if COOKIE in request.cookies:
-            return await self._session(self.sessions.read(request))
+            return await self._session(request)
         raise Unauthenticated("no API key was sent")
 
     async def _bearer(self, given: str) -> Shown:
@@ -96,16 +103,20 @@ class Authenticator:
             principal, ends = await self._tokens.read(secret)
             return Shown(principal, ends)
         key = await self._keys.find(secret)
-        return Shown(_principal(key), key.expires_at)
+        return Shown(key.principal, key.expires_at)
 
-    async def _session(self, ticket: Ticket) -> Shown:
+    async def _session(self, request: Request) -> Shown:
+        ticket = self.sessions.read(request)
         if ticket.key_id is not None:
-            principal = _principal(await self._keys.confirm(ticket.key_id))
+            principal = (await self._keys.confirm(ticket.key_id)).principal
         elif ticket.principal is not None:
             principal = ticket.principal
         else:
             raise Unauthenticated("the session has ended", hint="begin a new one")
-        return Shown(principal.evolve(via="session"), ticket.ends, ticket)
+        shown = Shown(principal.evolve(via="session"), ticket.ends, ticket)
+        request.state.shown = shown  # whose session it is, the audit log hears when it is misused
+        self.sessions.guard(request, ticket)
+        return shown
 
     def _guard_open(self, request: Request) -> None:
         """Refuse web pages, which reach an open service through their visitor's browser.
@@ -133,15 +144,37 @@ class Authenticator:
         await self.close()
 
 
+async def recognise(request: Request) -> bool:
+    """Find out from its headers who makes a request, before anything of its body is read.
+
+    Returns:
+        Whether that is known. Where it is not, `authenticate` tells why.
+    """
+    authenticator: Authenticator = request.app.state.authenticator
+    try:
+        request.state.shown = await authenticator.identify(request)
+        request.state.shown_at = time.monotonic()
+    except FlowkeepError as error:
+        request.state.unknown = error
+        return False
+    return True
+
+
 async def authenticate(request: Request) -> Principal:
     """Return who makes a request, in the tenant they belong to.
 
     Raises:
         Unauthenticated: If it does not show that.
     """
-    authenticator: Authenticator = request.app.state.authenticator
-    shown = await authenticator.identify(request)
-    request.state.shown = shown
+    unknown: FlowkeepError | None = getattr(request.state, "unknown", None)
+    if unknown is not None:
+        raise unknown
+    # A body may take long to arrive: who was recognised before it is asked again behind it.
+    at: float | None = getattr(request.state, "shown_at", None)
+    if at is None or time.monotonic() - at > _RECENT_SECONDS:
+        authenticator: Authenticator = request.app.state.authenticator
+        request.state.shown = await authenticator.identify(request)
+    shown: Shown = request.state.shown
     return shown.principal
 
 
@@ -182,18 +215,6 @@ def check_settings(api: ApiSettings) -> None:
                 f"FLOWKEEP_API_CORS_ORIGINS holds {origin!r}",
                 hint="name each origin: scheme, host and port, like https://app.example.com",
             )
-
-
-def _principal(key: ApiKey) -> Principal:
-    return Principal(
-        subject=key.subject,
-        tenant_id=key.tenant_id,
-        role=key.role,
-        app_roles=key.app_roles,
-        system=key.system,
-        via="key",
-        key_id=key.id,
-    )
 
 
 def _is_local(origin: str | None) -> bool:

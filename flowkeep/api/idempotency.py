@@ -1,12 +1,14 @@
 """Requests that may be repeated: the header Idempotency-Key.
 
 The first request under a key is carried out, and its answer kept for a day; the same request again
-gets the same answer. A key belongs to a caller, and means one method, path and body.
+gets the same answer. A key belongs to a caller, and means one method, path and body, asked with the
+same roles: who may do less by now is not shown what they could do once.
 """
 
 import asyncio
 import contextlib
 import hashlib
+import json
 import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,7 +20,7 @@ from fastapi import Request, Response
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from flowkeep.contracts.api.access import Caller
+from flowkeep.contracts.api.access import Caller, Principal
 from flowkeep.contracts.api.idempotency import Claim, Claimed, KeptAnswer
 from flowkeep.errors import Conflict, FlowkeepError, InvalidInput
 from flowkeep.statestore.store import Store
@@ -32,6 +34,8 @@ LEASE_SECONDS = 15.0
 MOST_BYTES = 256 * 1024
 """Biggest answer that is kept."""
 _LONGEST_KEY = 255
+_PASSING = frozenset((401, 403, 404, 429))
+"""Refusals that may be otherwise in a moment; like all of 500 and above they are not kept."""
 _DROPPED = frozenset((b"content-length", b"date", b"server", b"connection"))
 
 
@@ -70,7 +74,7 @@ async def claim(request: Request, caller: Caller, store: Store) -> Caller:
         subject,
         key,
         request=name,
-        digest=await _digest(request),
+        digest=await _digest(request, caller.principal),
         lease_seconds=LEASE_SECONDS,
     )
     _refuse(found)
@@ -89,7 +93,7 @@ def request_key(request: Request) -> UUID | None:
     return caller.request_key
 
 
-def withhold_answer(request: Request) -> None:
+async def withhold_answer(request: Request) -> None:
     """Keep the answer of this route out of the ledger, because it is secret: a dependency."""
     request.state.withheld = True
 
@@ -128,11 +132,19 @@ def _check(key: str) -> None:
         )
 
 
-async def _digest(request: Request) -> str:
+async def _digest(request: Request, principal: Principal) -> str:
     made = hashlib.sha256(request.url.query.encode())
+    made.update(b"\x00")
+    made.update(_rights(principal))
     made.update(b"\x00")
     made.update(await request.body())
     return made.hexdigest()
+
+
+def _rights(principal: Principal) -> bytes:
+    """Return what a caller may do, as a text that is the same for the same rights."""
+    rights = principal.role, sorted(principal.app_roles.items()), principal.system
+    return json.dumps(rights).encode()
 
 
 def _refuse(found: Claim) -> None:
@@ -142,7 +154,8 @@ def _refuse(found: Claim) -> None:
     if found.found is Claimed.REUSED:
         raise Conflict(
             f"the {KEY_HEADER} was used for another request ({found.request})",
-            hint="use a new key for a new request; send the same one with the same body",
+            hint="use a new key for a new request, and when your roles have changed; send the same"
+            " one with the same body",
             code="IDEMPOTENCY_KEY_REUSED",
         )
     if found.found is Claimed.WITHHELD:
@@ -190,7 +203,7 @@ class _Held:
         """Keep the answer before it is sent, or let the request be carried out again."""
         await self._stop()
         try:
-            if status >= 500 or status == 429:
+            if status >= 500 or status in _PASSING:
                 await self._store.idempotency.release(*self._name, self._holder)
             else:
                 await self._store.idempotency.answer(*self._name, self._holder, kept)

@@ -5,6 +5,7 @@ import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -20,13 +21,17 @@ KEPT_SECONDS = 3.0
 """How long an answer of the ledger is believed: a revoked key is refused within five seconds."""
 MOST = 10_000
 """Most keys in memory; about a kilobyte each."""
+AT_A_TIME = 2
+"""Most unknown keys that the ledger is asked about at a time: whoever tries many of them leaves
+connections for others."""
 _NOTED = timedelta(minutes=1)
 
 
 class KnownKeys:
     """Finds keys, and notes behind the answer that they are used.
 
-    Only keys that are usable are remembered, so wrong ones cannot drive them out.
+    Only keys that are usable are remembered, so wrong ones cannot drive them out; nor can they make
+    those that are known wait.
 
     Args:
         keys: The ledger's keys.
@@ -37,6 +42,8 @@ class KnownKeys:
         self._keys = keys
         self._clock = clock
         self._known: OrderedDict[bytes, tuple[ApiKey, float]] = OrderedDict()
+        self._asking: dict[bytes, asyncio.Task[ApiKey]] = {}
+        self._turns = asyncio.Semaphore(AT_A_TIME)
         self._notes: set[asyncio.Task[None]] = set()
 
     async def find(self, secret: str) -> ApiKey:
@@ -63,14 +70,33 @@ class KnownKeys:
             if known[0].state(datetime.now(UTC)) != "active":
                 raise Unauthenticated("the API key is expired")
             return known[0]
-        asked_at = self._clock()
-        self._known.pop(name, None)
-        key = await ask()
+        asking = self._asking.get(name)
+        if asking is None:
+            turn = nullcontext() if self._known.pop(name, None) is not None else self._turns
+            asking = asyncio.create_task(self._ask(name, ask, turn), name="flowkeep-key")
+            self._asking[name] = asking
+            asking.add_done_callback(lambda done: self._asked(name, done))
+        return await asyncio.shield(asking)  # others may wait for it too
+
+    async def _ask(
+        self,
+        name: bytes,
+        ask: Callable[[], Awaitable[ApiKey]],
+        turn: AbstractAsyncContextManager[None],
+    ) -> ApiKey:
+        async with turn:
+            asked_at = self._clock()
+            key = await ask()
         self._known[name] = (key, asked_at + KEPT_SECONDS)
         while len(self._known) > MOST:
             self._known.popitem(last=False)
         self._note(key)
         return key
+
+    def _asked(self, name: bytes, done: "asyncio.Task[ApiKey]") -> None:
+        del self._asking[name]
+        if not done.cancelled():
+            done.exception()  # where nobody waits any more, nobody misses it
 
     def _note(self, key: ApiKey) -> None:
         last = key.last_used_at
@@ -86,5 +112,6 @@ class KnownKeys:
             _log.warning("the use of a key was not noted", key_id=str(key_id), code=error.code)
 
     async def close(self) -> None:
-        """Wait for what is still being noted."""
+        """Wait for what is still being asked and noted."""
+        await asyncio.gather(*self._asking.values(), return_exceptions=True)
         await asyncio.gather(*self._notes)

@@ -1,97 +1,169 @@
-"""Bodies of requests: read once, within limits, before anything else is done for them."""
+"""Bodies of requests: read once, within limits, and only of callers who are known."""
 
 import asyncio
+from typing import Self
 
-from pydantic_core import from_json
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from flowkeep.api.problems import answer
-
-MOST_NESTED = 201
-"""Deepest JSON that is read: what pydantic's parser reads."""
+from flowkeep.api.authentication import recognise
+from flowkeep.api.problems import RETRY_SECONDS, answer
 
 
 class BodyMiddleware:
-    """Reads a request's body, and refuses one that is too big, too slow or too deep.
+    """Reads a request's body, and refuses one that is too big or too slow.
 
-    What is behind it gets a whole body at once: slow clients hold nothing but memory.
+    What is behind it gets a whole body at once: slow clients hold nothing but memory, and of that
+    all together no more than there is room for. Of a request that shows no valid key no body is
+    read: what is behind it answers as if there were none.
 
     Args:
         app: What answers.
         most_bytes: Most bytes of a body.
+        room_bytes: Most bytes of all bodies that are held at a time.
         seconds: Longest that a body may take to arrive.
     """
 
-    def __init__(self, app: ASGIApp, *, most_bytes: int, seconds: float) -> None:
+    def __init__(self, app: ASGIApp, *, most_bytes: int, room_bytes: int, seconds: float) -> None:
         self._app = app
         self._most = most_bytes
+        self._room = _Room(max(most_bytes, room_bytes))
         self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        headers = Headers(scope=scope) if scope["type"] == "http" else None
-        if headers is None or not _has_body(headers, scope["method"]):
+        if scope["type"] != "http" or not _has_body(Headers(scope=scope), scope["method"]):
             await self._app(scope, receive, send)
-            return
+        elif await recognise(Request(scope)):
+            await self._answer(scope, receive, send)
+        else:
+            await self._app(scope, Unread(receive), send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with _Held(self._room) as held:
+            try:
+                body = await self._read_in_time(Headers(scope=scope), receive, held)
+            except _Refused as refused:
+                await refused.response(Request(scope))(scope, _nothing, send)
+            except ClientDisconnect:
+                pass
+            else:
+                await self._app(scope, Whole(body, receive), send)
+
+    async def _read_in_time(self, headers: Headers, receive: Receive, held: "_Held") -> bytes:
         try:
             async with asyncio.timeout(self._seconds):
-                body = await self._read(headers, receive)
-        except _TooBig:
-            await self._refuse(scope, send, 413, "TOO_LARGE", f"use at most {self._most} bytes")
-            return
+                return await self._read(headers, receive, held)
         except TimeoutError:
             words = f"the body did not arrive within {self._seconds:g} s"
-            await self._refuse(scope, send, 408, "REQUEST_TIMEOUT", words)
-            return
-        except ClientDisconnect:
-            return
-        if _is_deep(body):
-            words = f"JSON is nested deeper than {MOST_NESTED} levels"
-            await self._refuse(scope, send, 400, "INVALID_JSON", words)
-            return
-        await self._app(scope, _Whole(body, receive), send)
+            raise _Refused(408, "REQUEST_TIMEOUT", words) from None
 
-    async def _read(self, headers: Headers, receive: Receive) -> bytes:
+    async def _read(self, headers: Headers, receive: Receive, held: "_Held") -> bytes:
+        too_big = _Refused(413, "TOO_LARGE", f"use at most {self._most} bytes")
         told = headers.get("content-length", "")
         if told.isdigit() and (len(told) > 18 or int(told) > self._most):
-            raise _TooBig
-        parts, size = [], 0
+            raise too_big
+        parts = []
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise ClientDisconnect
             part = message.get("body", b"")
-            size += len(part)
-            if size > self._most:
-                raise _TooBig
+            if held.size + len(part) > self._most:
+                raise too_big
+            held.more(len(part))
             parts.append(part)
             if not message.get("more_body", False):
                 return b"".join(parts)
 
-    async def _refuse(self, scope: Scope, send: Send, status: int, code: str, words: str) -> None:
+
+class _Refused(Exception):
+    """A body that nobody reads to its end."""
+
+    def __init__(self, status: int, code: str, words: str) -> None:
+        super().__init__(words)
+        self._status, self._code, self._words = status, code, words
+
+    def response(self, request: Request) -> ASGIApp:
         # What still arrives is of no use: the connection ends with the answer.
-        response = answer(Request(scope), status, code, words, headers={"Connection": "close"})
-        await response(scope, _nothing, send)
+        headers = {"Connection": "close"}
+        if self._status == 503:
+            headers["Retry-After"] = str(RETRY_SECONDS)
+        return answer(request, self._status, self._code, self._words, headers=headers)
 
 
-class _TooBig(Exception):
-    """There is more than anybody reads."""
+class _Room:
+    """How many more bytes a process takes in."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
 
 
-class _Whole:
-    """Gives a body that was read, then whatever comes behind it."""
+class _Held:
+    """What one request has of the room; it is given back at the end of the block."""
+
+    def __init__(self, room: _Room) -> None:
+        self._room = room
+        self.size = 0
+
+    def more(self, size: int) -> None:
+        if size > self._room.left:
+            words = "this process has as many bodies of requests as it can hold"
+            raise _Refused(503, "OVERLOADED", words)
+        self._room.left -= size
+        self.size += size
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._room.left += self.size
+
+
+class Whole:
+    """Gives a body that was read, then whatever comes behind it.
+
+    Args:
+        body: The body.
+        receive: What it was read from.
+
+    Attributes:
+        body: The body until it is given; null behind that.
+    """
 
     def __init__(self, body: bytes, receive: Receive) -> None:
-        self._body: bytes | None = body
+        self.body: bytes | None = body
         self._receive = receive
 
     async def __call__(self) -> Message:
-        if self._body is None:
+        """Return the next message."""
+        if self.body is None:
             return await self._receive()
-        body, self._body = self._body, None
+        body, self.body = self.body, None
         return {"type": "http.request", "body": body, "more_body": False}
+
+
+class Unread:
+    """Gives no body in place of one that is not read, then waits for the caller to go.
+
+    Args:
+        receive: What it would be read from.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._given = False
+
+    async def __call__(self) -> Message:
+        """Return the next message."""
+        if not self._given:
+            self._given = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        message = await self._receive()
+        while message["type"] == "http.request":
+            message = await self._receive()
+        return message
 
 
 async def _nothing() -> Message:
@@ -99,17 +171,7 @@ async def _nothing() -> Message:
 
 
 def _has_body(headers: Headers, method: str) -> bool:
-    if "transfer-encoding" in headers or method in ("POST", "PUT", "PATCH"):
+    if "transfer-encoding" in headers:
         return True
-    return headers.get("content-length", "0") != "0"
-
-
-def _is_deep(body: bytes) -> bool:
-    """Return whether a text is JSON that is nested too deep, by a parser that stops there."""
-    if body.count(b"[") + body.count(b"{") <= MOST_NESTED:
-        return False
-    try:
-        from_json(body)
-    except ValueError as error:
-        return "recursion limit" in str(error)
-    return False
+    told = headers.get("content-length")
+    return method in ("POST", "PUT", "PATCH") if told is None else told != "0"

@@ -78,7 +78,29 @@ def answer(
         fields: What is wrong, field by field.
         headers: More headers.
     """
-    problem = ProblemDetails(
+    return Response(
+        _problem(request, status, code, detail, hint, fields).model_dump_json(),
+        status_code=status,
+        media_type=MEDIA_TYPE,
+        headers=dict(headers or {}),
+    )
+
+
+def problem_of(request: Request, error: errors.FlowkeepError) -> ProblemDetails:
+    """Return an error as a problem, for an answer that has begun."""
+    hint = redact(error.hint)
+    return _problem(request, status_of(error), error.code, redact(error.message), hint)
+
+
+def _problem(
+    request: Request,
+    status: int,
+    code: str,
+    detail: str,
+    hint: str | None = None,
+    fields: tuple[FieldProblem, ...] = (),
+) -> ProblemDetails:
+    return ProblemDetails(
         type=f"urn:flowkeep:problem:{code}",
         title=HTTPStatus(status).phrase,
         status=status,
@@ -87,12 +109,6 @@ def answer(
         hint=hint or None,
         request_id=request_id(request),
         errors=fields,
-    )
-    return Response(
-        problem.model_dump_json(),
-        status_code=status,
-        media_type=MEDIA_TYPE,
-        headers=dict(headers or {}),
     )
 
 

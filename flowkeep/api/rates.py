@@ -35,37 +35,32 @@ class Rates:
         """
         if principal.via == "local":
             return {}
-        who = str(principal.key_id or f"{principal.tenant_id}\x00{principal.subject}")
+        who = name_of(principal)
         allowed = self._requests.take(who)
         left, wait = self._requests.left(who)
         headers = {"RateLimit-Policy": self._policy, "RateLimit": f'"key";r={left};t={wait}'}
         if not allowed:
-            raise _refused(
+            raise refused(
                 self._words,
                 "wait as long as Retry-After says",
                 headers | {"Retry-After": str(wait)},
             )
         return headers
 
-    def refuse_guesser(self, address: str | None) -> None:
-        """Refuse an address that showed too many wrong keys lately, whatever it shows now.
+    def failed(self, address: str | None) -> None:
+        """Count a wrong key of an address. Right ones are let in however many were wrong.
 
         Raises:
-            TooManyRequests: If it did.
+            TooManyRequests: If the address showed too many lately.
         """
-        if not self._failures.spent:
+        who = _network(address)
+        if self._failures.take(who):
             return
-        left, wait = self._failures.left(_network(address))
-        if not left:
-            raise _refused(
-                "this address showed too many wrong keys",
-                "correct the key, and wait as long as Retry-After says",
-                {"Retry-After": str(wait)},
-            )
-
-    def failed(self, address: str | None) -> None:
-        """Count a wrong key of an address."""
-        self._failures.take(_network(address))
+        raise refused(
+            "this address showed too many wrong keys",
+            "correct the key, and wait as long as Retry-After says",
+            {"Retry-After": str(self._failures.left(who)[1])},
+        )
 
 
 class _Allowance:
@@ -76,24 +71,21 @@ class _Allowance:
     Args:
         most: At once.
         per_second: For long.
-
-    Attributes:
-        spent: By caller, when everything will be there again.
     """
 
     def __init__(self, most: int, per_second: float) -> None:
         self._most = most
         self._gap = 1 / per_second
-        self.spent: dict[str, float] = {}
+        self._spent: dict[str, float] = {}  # by caller, when everything will be there again
 
     def take(self, who: str) -> bool:
         """Count one, unless there is none left."""
         if self._whole(who) < 1:
             return False
         now = time.monotonic()
-        if len(self.spent) >= _MOST_KNOWN and who not in self.spent:
+        if len(self._spent) >= _MOST_KNOWN and who not in self._spent:
             self._forget(now)
-        self.spent[who] = max(self.spent.get(who, now), now) + self._gap
+        self._spent[who] = max(self._spent.get(who, now), now) + self._gap
         return True
 
     def left(self, who: str) -> tuple[int, int]:
@@ -103,14 +95,32 @@ class _Allowance:
         return left, max(1, math.ceil((1 - whole + left) * self._gap))
 
     def _whole(self, who: str) -> float:
-        debt = max(0.0, self.spent.get(who, 0.0) - time.monotonic())
+        debt = max(0.0, self._spent.get(who, 0.0) - time.monotonic())
         return self._most - debt / self._gap
 
     def _forget(self, now: float) -> None:
         """Drop who has everything again; if that is nobody, everybody."""
-        self.spent = {who: end for who, end in self.spent.items() if end > now}
-        if len(self.spent) >= _MOST_KNOWN:
-            self.spent.clear()
+        self._spent = {who: end for who, end in self._spent.items() if end > now}
+        if len(self._spent) >= _MOST_KNOWN:
+            self._spent.clear()
+
+
+def name_of(principal: Principal) -> str:
+    """Return who counts as one caller: a key, or the subject of a token."""
+    return str(principal.key_id or f"{principal.tenant_id}\x00{principal.subject}")
+
+
+def refused(message: str, hint: str, headers: dict[str, str]) -> TooManyRequests:
+    """Return the error for who asks too much.
+
+    Args:
+        message: What there is too much of.
+        hint: What to do about it.
+        headers: Headers of the answer.
+    """
+    error = TooManyRequests(message, hint=hint)
+    error.__dict__["headers"] = headers
+    return error
 
 
 def _network(address: str | None) -> str:
@@ -122,9 +132,3 @@ def _network(address: str | None) -> str:
     if isinstance(known, IPv6Address):
         return f"{int(known) >> 64:x}::/64"
     return str(known)
-
-
-def _refused(message: str, hint: str, headers: dict[str, str]) -> TooManyRequests:
-    error = TooManyRequests(message, hint=hint)
-    error.__dict__["headers"] = headers
-    return error

@@ -97,11 +97,18 @@ class Sessions:
 
         Raises:
             Unauthenticated: If the cookie is not ours, or the session has ended.
-            Forbidden: If the request would change something and lacks the token of the session.
         """
         ticket = self._opened(request.cookies[COOKIE])
         if ticket is None or ticket.ends <= datetime.now(UTC):
             raise Unauthenticated("the session has ended", hint="begin a new one")
+        return ticket
+
+    def guard(self, request: Request, ticket: Ticket) -> None:
+        """Refuse a request that another page may have forged with a session's cookie.
+
+        Raises:
+            Forbidden: If it would change something and lacks the token of the session.
+        """
         given = request.headers.get(CSRF_HEADER, "").encode()
         if request.method not in _SAFE and not hmac.compare_digest(given, ticket.csrf.encode()):
             raise Forbidden(
@@ -109,7 +116,6 @@ class Sessions:
                 hint="send `csrf_token` of GET /api/v1/session",
                 code="CSRF_TOKEN",
             )
-        return ticket
 
     def _opened(self, cookie: str) -> Ticket | None:
         if self._serializer is None:

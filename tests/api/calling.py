@@ -48,7 +48,9 @@ class Service:
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[Service]:
     """Serve, and take from a header who calls: how they show it is tested elsewhere."""
-    app = build_app(settings)
+    # Open: so nobody is a stranger before the route asks who calls.
+    api = settings.api.model_copy(update={"open": True})
+    app = build_app(settings.model_copy(update={"api": api}))
 
     async def as_told(request: Request) -> DirectClient:
         backend: Backend = request.app.state.backend

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
+import httpx2
 import pytest
 from sqlalchemy import text
 
@@ -11,6 +12,8 @@ from flowkeep.api.first_key import ensure_admin_key
 from flowkeep.api.known_keys import KEPT_SECONDS, MOST, KnownKeys
 from flowkeep.api.loopback import is_loopback
 from flowkeep.contracts.api.access import Role
+from flowkeep.contracts.api.audit import AuditOutcome
+from flowkeep.contracts.api.keys import IssuedKey
 from flowkeep.errors import ConfigurationError, Unauthenticated
 from flowkeep.settings import ApiSettings, Settings
 from tests.api.keyed import Service, serving
@@ -93,6 +96,61 @@ async def test_no_key_is_given_more_than_its_maker_has(service: Service) -> None
     made = await service.ask(admin, "/api-keys", "POST", json={**fresh, "subject": "bob"})
     assert (made.json()["created_by"], made.json()["tenant_id"]) == ("ana", "default")
     assert (await service.ask(made.json()["secret"], "/apps")).status_code == 200
+
+
+async def test_no_key_outlives_its_maker(service: Service) -> None:
+    """A key that expires makes keys that expire no later, directly and through its session; what it
+    is refused is said with the time, and is in the audit log."""
+    ends = datetime.now(UTC) + timedelta(hours=1)
+    brief = await service.key(expires_at=ends)
+    lasting = await service.key()
+
+    async def make(key: IssuedKey | None, at: datetime | None, **headers: str) -> httpx2.Response:
+        body = {"name": "new", "role": "viewer", "expires_at": at and at.isoformat()}
+        return await service.ask(key, "/api-keys", "POST", json=body, headers=headers)
+
+    for at in (None, ends + timedelta(seconds=1)):
+        refused = await make(brief, at)
+        assert (refused.status_code, refused.json()["code"]) == (403, "FORBIDDEN")
+        assert ends.isoformat()[:19] in refused.json()["detail"]
+        assert (await make(lasting, at)).status_code == 201
+    for at in (ends, ends - timedelta(minutes=1)):
+        assert (await make(brief, at)).status_code == 201
+    begun = await service.ask(brief, "/session", "POST")
+    csrf = {"X-CSRF-Token": begun.json()["csrf_token"]}
+    assert (await make(None, None, **csrf)).status_code == 403
+    assert (await make(None, ends, **csrf)).status_code == 201
+
+    async def told() -> None:
+        page = await service.store.audit.list("default", outcome=AuditOutcome.DENIED)
+        assert [line.key_id for line in page.data] == [brief.id] * 3
+
+    await eventually(told)
+
+
+async def test_no_key_reaches_wider_than_its_maker(service: Service) -> None:
+    """An admin of an app makes no keys, not even for that app; an admin of a tenant makes none
+    for all tenants or in another one, whatever the request names."""
+    inside = await service.key(app_roles={"crm": Role.ADMIN})
+    for fields in ({"app_roles": {"crm": "viewer"}}, {"role": "viewer"}, {"system": True}):
+        refused = await service.ask(inside, "/api-keys", "POST", json={"name": "new", **fields})
+        assert refused.status_code == 403, fields
+    admin = await service.key("acme")
+    for headers, fields, status in (
+        ({}, {"system": True}, 403),
+        ({"Flowkeep-Tenant": "rival"}, {"role": "viewer"}, 404),
+        ({}, {"role": "viewer", "tenant_id": "rival"}, 422),
+    ):
+        refused = await service.ask(
+            admin, "/api-keys", "POST", json={"name": "new", **fields}, headers=headers
+        )
+        assert refused.status_code == status, fields
+    made = await service.ask(admin, "/api-keys", "POST", json={"name": "new", "role": "admin"})
+    assert (made.status_code, made.json()["tenant_id"], made.json()["system"]) == (
+        201,
+        "acme",
+        False,
+    )
 
 
 async def test_others_see_their_own_keys(service: Service) -> None:

@@ -1,6 +1,5 @@
 """Requests that no client of ours makes: each is refused in order, none fails the service."""
 
-import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
@@ -9,9 +8,8 @@ from urllib.parse import quote
 
 import httpx2
 import pytest
-from starlette.types import Message
 
-from flowkeep.api.middleware_body import MOST_NESTED, BodyMiddleware
+from flowkeep.api.middleware_depth import MOST_NESTED
 from flowkeep.settings import Settings
 from tests.api.exposing import Exposed, serving
 
@@ -161,22 +159,3 @@ async def test_odd_headers_are_refused(service: Exposed) -> None:
     check(await service.ask(None, f"/apps/{'x' * 5000}"), 414)
     for query in ("limit=0", "limit=1e3", "limit=" + "9" * 50, "limit=-1", "limit=١٢x", "limit="):
         check(await service.ask(None, f"/apps?{query}"), 422)
-
-
-async def test_slow_bodies_end() -> None:
-    """A body that does not arrive in time is refused, and the app never begins."""
-    sent: list[Message] = []
-
-    async def app(*_: object) -> None:
-        raise AssertionError("it must not begin")
-
-    async def never() -> Message:
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
-    scope = {"type": "http", "method": "POST", "path": "/", "headers": [], "state": {}}
-    await BodyMiddleware(app, most_bytes=10, seconds=0.01)(scope, never, send)
-    assert sent[0]["status"] == 408

@@ -147,7 +147,7 @@ async def test_ids_belong_to_their_key(app: FastAPI, http: httpx2.AsyncClient) -
     assert gate.calls[2] is None
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("status", [401, 403, 404, 429, 500, 503])
 async def test_passing_trouble_is_not_kept(
     app: FastAPI, http: httpx2.AsyncClient, status: int
 ) -> None:

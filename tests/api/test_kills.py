@@ -29,6 +29,8 @@ from tests.api.running import Running, running
 from tests.served import client
 from tests.support import eventually, flushed
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["client"]
 
 AT_ONCE = 8

@@ -13,11 +13,17 @@ from flowkeep.clients.request import build_request
 from flowkeep.clients.workflow import WorkflowClient
 from flowkeep.contracts import NewDefinition, RunStatus
 from flowkeep.contracts.api.access import Caller, Principal, Role
-from flowkeep.contracts.api.definitions import ExecuteRequest
+from flowkeep.contracts.api.definitions import (
+    DefinitionChange,
+    DefinitionSource,
+    DrawnDefinition,
+    ExecuteRequest,
+)
 from flowkeep.contracts.api.keys import NewApiKey
 from flowkeep.contracts.api.runs import RerunRequest, RunStart
 from flowkeep.errors import Conflict
 from flowkeep.worker import Worker
+from tests.api.borders import CANVAS
 from tests.api.marks import Marked, Marks
 from tests.served import client
 
@@ -99,6 +105,28 @@ async def test_other_ways_to_begin_a_run(client: WorkflowClient, backend: Backen
     runs = (await backend.store.runs.get_paginated_runs("default")).data
     assert {run.id for run in runs} == {external, handle.run_id, rerun, executed}
     assert {run.status for run in runs} >= {RunStatus.CANCELLED}
+
+
+@pytest.mark.parametrize("ref", ["ref: nightly", ""])
+async def test_a_definition_is_made_once(backend: Backend, ref: str) -> None:
+    """A definition whose making is repeated is found again, under the ref that it took, also after
+    it was changed."""
+    key = uuids.uuid7()
+    new = DefinitionSource(text=f"label: Nightly\n{ref}\ntasks:\n- name: a\n  action: core.log\n")
+    made = await again(backend, key).definitions.create(new)
+    assert made.id == key
+    assert await again(backend, key).definitions.create(new) == made
+    changed = await again(backend, key).definitions.update(key, DefinitionChange(version="2"))
+    assert await again(backend, key).definitions.create(new) == changed
+    assert [one.id for one in (await again(backend, key).definitions.list()).data] == [key]
+
+
+async def test_a_drawing_is_made_once(backend: Backend) -> None:
+    """A drawn definition without a ref is found again under the one that was made for it."""
+    key, new = uuids.uuid7(), DrawnDefinition(name="Nightly", dag_spec=CANVAS)
+    made = await again(backend, key).definitions.create(new)
+    assert (made.id, await again(backend, key).definitions.create(new)) == (key, made)
+    assert [one.id for one in (await again(backend, key).definitions.list()).data] == [key]
 
 
 async def test_a_key_is_made_once(backend: Backend) -> None:

@@ -37,7 +37,7 @@ class Service:
         app.dependency_overrides[client_of] = self._client
         self.principal = Principal.local()
 
-    def _client(self) -> DirectClient:
+    async def _client(self) -> DirectClient:
         caller = Caller(principal=self.principal, request_id=str(uuid4()))
         return DirectClient(self.store, self._backend.temporal, self._backend.settings, caller)
 
@@ -59,7 +59,9 @@ class Service:
 @pytest.fixture
 async def service(settings: Settings) -> AsyncIterator[Service]:
     """The REST API on the test's ledger."""
-    app = build_app(settings)
+    # Open: so nobody is a stranger before the route asks who calls.
+    api = settings.api.model_copy(update={"open": True})
+    app = build_app(settings.model_copy(update={"api": api}))
     async with app.router.lifespan_context(app):
         made = Service(app)
         async with made.http:
@@ -276,7 +278,8 @@ async def test_roles_in_apps(service: Service) -> None:
 async def test_reads_work_without_temporal(settings: Settings) -> None:
     """What needs the ledger alone works while Temporal is away; a start says when to retry."""
     away = settings.temporal.model_copy(update={"address": "127.0.0.1:1"})
-    app = build_app(settings.model_copy(update={"temporal": away}))
+    is_open = settings.api.model_copy(update={"open": True})
+    app = build_app(settings.model_copy(update={"temporal": away, "api": is_open}))
     async with app.router.lifespan_context(app):
         service = Service(app)
         run = await service.run()

@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx2
 import pytest
-import uvicorn
 from sqlalchemy import event
 from uuid_utils.compat import uuid7
 
@@ -21,30 +20,8 @@ from flowkeep.errors import NotFound
 from flowkeep.settings import Settings
 from flowkeep.statestore.session import EngineScope
 from flowkeep.statestore.store import Store
+from tests.api.listening import port_of, serving
 from tests.support import eventually
-
-
-@asynccontextmanager
-async def serving(app: Any, port: int = 0) -> AsyncIterator[uvicorn.Server]:
-    """Serve an app on loopback."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", lifespan="on")
-    server = uvicorn.Server(config)
-    task = asyncio.create_task(server.serve())
-
-    def started() -> None:
-        assert server.started or task.done()
-
-    await eventually(started)
-    try:
-        yield server
-    finally:
-        server.should_exit = server.force_exit = True
-        await task
-
-
-def port_of(server: uvicorn.Server) -> int:
-    """Return the port a server listens on."""
-    return int(server.servers[0].sockets[0].getsockname()[1])
 
 
 @pytest.fixture

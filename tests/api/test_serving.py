@@ -17,6 +17,8 @@ from flowkeep.settings import Settings
 from tests.api.running import Running, running
 from tests.support import alive, eventually
 
+pytestmark = pytest.mark.slow
+
 EXTERNAL = {"workflow_type": "Elsewhere", "external": True}
 
 

@@ -1,20 +1,19 @@
 """`/runs/{run_id}/pause` and the like, and `/watch`."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import TypeAdapter
 
 from flowkeep.api.answers import as_json
 from flowkeep.api.context import Client, etag
 from flowkeep.api.problems import documented
+from flowkeep.api.streams import frames, stream_place
 from flowkeep.clients.direct.watching import updates_of
 from flowkeep.contracts import Run
 from flowkeep.contracts.api.runs import Reason, Resumption
-from flowkeep.contracts.api.watching import HEARTBEAT, RunUpdate
 
 router = APIRouter(prefix="/runs/{run_id}", tags=["runs"], responses=documented(409))
 
@@ -54,8 +53,14 @@ async def terminate_run(client: Client, run_id: UUID, body: Reason | None = None
     return _moved(await client.runs.terminate(run_id, (body or Reason()).reason))
 
 
-@router.get("/watch", response_class=StreamingResponse, responses=_STREAM)
+@router.get(
+    "/watch",
+    response_class=StreamingResponse,
+    responses=_STREAM,
+    dependencies=[Depends(stream_place)],
+)
 async def watch_run(
+    request: Request,
     client: Client,
     run_id: UUID,
     after: Number = None,
@@ -65,21 +70,14 @@ async def watch_run(
     """Follow a run by server-sent events until it has ended.
 
     `progress` carries a snapshot (its run comes without inputs, outputs and state), `event` an
-    audit event with its number as `id`, `end` the last snapshot with the whole run. With
-    `Last-Event-ID` the audit events behind that number come first.
+    audit event with its number as `id`, `end` the last snapshot with the whole run, `problem` why
+    nothing more is told: the key was revoked, or has expired. With `Last-Event-ID` the audit events
+    behind that number come first.
     """
     known = after if last_event_id is None else last_event_id
     updates = await updates_of(client, run_id, after=known, interval_seconds=interval)
     return StreamingResponse(
-        _frames(updates),
+        frames(request, client, updates),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
-
-
-async def _frames(updates: AsyncGenerator[RunUpdate | None]) -> AsyncIterator[bytes]:
-    try:
-        async for update in updates:
-            yield HEARTBEAT if update is None else update.frame
-    finally:
-        await updates.aclose()

@@ -23,13 +23,15 @@ class Keys(Noun):
 
         Raises:
             Forbidden: If the caller is no admin of the tenant, or the key would be allowed more
-                than the caller.
+                than the caller, or live longer than the key that they show.
+            Unauthenticated: If the key that they show has ended meanwhile.
             InvalidInput: If it would have expired already.
             Conflict: If the same request has made it already: its secret is gone.
         """
         self._access.require(Role.ADMIN)
         if new.system:
             self._access.require_system()
+        await self._require_shorter_life(new)
         owner = self._access.principal.owner
         async with self._journal.writing("key.create", "key") as entry:
             made = await self._store.api_keys.create(
@@ -108,6 +110,25 @@ class Keys(Noun):
             )
             entry.became(revoked)
             return revoked
+
+    async def _require_shorter_life(self, new: NewApiKey) -> None:
+        """Refuse a key that outlives the one that makes it: nobody prolongs what they were given.
+
+        Raises:
+            Forbidden: If it would.
+            Unauthenticated: If the key that the caller shows has ended meanwhile.
+        """
+        own_id = self._access.principal.key_id
+        if own_id is None:
+            return
+        ends = (await self._store.api_keys.confirm(own_id)).expires_at
+        if ends is None or (new.expires_at is not None and new.expires_at <= ends):
+            return
+        error = Forbidden(
+            f"the key would outlive the one that makes it, which ends at {ends.isoformat()}",
+            hint="give an expires_at up to then, or make it with a key that lives longer",
+        )
+        raise self._access.denied(error, "key")
 
     def _sees(self, key: ApiKey) -> bool:
         principal = self._access.principal

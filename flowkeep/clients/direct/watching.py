@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from flowkeep.clients.direct.client import DirectClient
     from flowkeep.statestore.store import Store
 
-HEARTBEAT_SECONDS = 15.0
+BEAT_SECONDS = 1.5
+"""After which a watcher hears that nothing happened."""
 _KEPT_EVENTS = 256
 _PAGE = 100
 _QUIET_SECONDS = 2.0
@@ -124,7 +125,7 @@ class SharedWatch:
                 if self._failure is not None:
                     raise self._failure
                 try:
-                    async with asyncio.timeout(HEARTBEAT_SECONDS):
+                    async with asyncio.timeout(BEAT_SECONDS):
                         await changed.wait()
                 except TimeoutError:
                     yield None

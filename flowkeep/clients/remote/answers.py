@@ -48,6 +48,11 @@ def error_of(answer: httpx2.Response) -> errors.FlowkeepError:
         problem = _PROBLEM.validate_json(answer.content, extra="ignore")
     except ValidationError:
         return _foreign(answer)
+    return error_in(problem)
+
+
+def error_in(problem: ProblemDetails) -> errors.FlowkeepError:
+    """Return the error that a problem tells of, with `problems` and `request_id`."""
     kind = _by_code().get(problem.code) or _BY_STATUS.get(problem.status, errors.FlowkeepError)
     # The class's own arguments, if it has any, did not travel: their attributes are null or absent.
     error = errors.FlowkeepError.__new__(kind)

@@ -1,12 +1,13 @@
 """API keys: what shows who calls."""
 
 from datetime import datetime
+from functools import cached_property
 from typing import Annotated, Self
 from uuid import UUID
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from flowkeep.contracts.api.access import Role
+from flowkeep.contracts.api.access import Principal, Role
 from flowkeep.contracts.api.texts import Time
 from flowkeep.contracts.record import Record
 
@@ -110,6 +111,19 @@ class ApiKey(Record):
             return "revoked"
         expired = self.expires_at is not None and self.expires_at <= now
         return "expired" if expired else "active"
+
+    @cached_property
+    def principal(self) -> Principal:
+        """Who calls with it."""
+        return Principal(
+            subject=self.subject,
+            tenant_id=self.tenant_id,
+            role=self.role,
+            app_roles=self.app_roles,
+            system=self.system,
+            via="key",
+            key_id=self.id,
+        )
 
 
 class IssuedKey(ApiKey):

@@ -6,6 +6,7 @@ from contextlib import aclosing
 from uuid import UUID
 
 from flowkeep.clients.remote._async.transport import AsyncTransport
+from flowkeep.clients.remote.answers import error_in
 from flowkeep.contracts.api.watching import RunUpdate, read_frame
 from flowkeep.errors import FlowkeepError, NotFound
 
@@ -40,6 +41,8 @@ async def follow(
                     connected, failures = True, 0
                     if update.event is not None:
                         after = update.event.seq
+                    if update.problem is not None:
+                        raise error_in(update.problem)
                     if update.kind == "gone":
                         raise NotFound(f"run {run_id} was deleted", hint="nothing is left to watch")
                     yield update
