@@ -22,6 +22,8 @@ from flowkeep.extraction.sample.database import create_sample_database
 from flowkeep.settings import Settings, variables
 from tests.documents import ROOT, Page, page, pages
 
+pytestmark = pytest.mark.slow
+
 PROGRAM_SECONDS = 90
 
 

@@ -29,6 +29,8 @@ from flowkeep.settings import DatabaseSettings, Settings, StorageSettings, Tempo
 from tests.conftest import drop_database
 from tests.support import alive
 
+pytestmark = pytest.mark.slow
+
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root needs another account")
 
 

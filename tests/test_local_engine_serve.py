@@ -18,6 +18,8 @@ import pytest
 from flowkeep.settings import Settings
 from tests.support import alive, eventually
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = """
 import asyncio, sys
 from pathlib import Path

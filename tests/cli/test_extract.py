@@ -20,6 +20,8 @@ from flowkeep.local_engine import LocalEngine
 from tests.cli.calling import Ask, Call
 from tests.cli.extracting import Extract
 
+pytestmark = pytest.mark.slow
+
 CANARY = "canary-4711"
 NOWHERE_FOLDER = Path("/nowhere")
 NOWHERE = f"postgresql://someone:{CANARY}@127.0.0.1:1/none"
@@ -296,7 +298,6 @@ async def test_schema_is_the_published_one(ask: Ask) -> None:
     assert await ask("extract", "schema") == json.loads(published.read_text())
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.long
 async def test_local_servers_for_one_command(source: str, call: Call, tmp_path: Path) -> None:

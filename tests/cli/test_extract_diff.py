@@ -13,6 +13,8 @@ from tests.cli.calling import Ask, Call
 from tests.cli.extracting import Extract
 from tests.conftest import drop_database
 
+pytestmark = pytest.mark.slow
+
 
 def execute(url: str, *statements: str) -> None:
     """Run statements, each by itself."""

@@ -12,6 +12,8 @@ from tests.cli.calling import Call
 from tests.cli.extracting import Extract
 from tests.extraction.support import run
 
+pytestmark = pytest.mark.slow
+
 FIELDS = '--option=fields={"text":"query","timestamp":"at","user":"who","database":"db"}'
 
 

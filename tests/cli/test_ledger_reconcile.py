@@ -22,6 +22,8 @@ from flowkeep.statestore import Store, connect
 from tests.cli.calling import Ask, Call
 from tests.support import eventually
 
+pytestmark = pytest.mark.slow
+
 FLOWS = Path(__file__).parent
 PATIENCE = 180
 """Seconds; starting a process takes long on a busy machine."""
@@ -97,7 +99,6 @@ async def test_a_server_that_is_away_is_an_error(call: Call) -> None:
     assert "127.0.0.1:1" in done.stderr
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(400)
 async def test_alone_it_refuses_a_ledger_of_another_release(
     environment: dict[str, str], settings: Settings, tmp_path: Path
@@ -116,7 +117,6 @@ async def test_alone_it_refuses_a_ledger_of_another_release(
     assert "Traceback" not in text
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(400)
 async def test_beside_a_worker_and_after_a_kill(
     store: Store,
@@ -161,7 +161,6 @@ async def ends(store: Store, workflow_id: str, wanted: str) -> None:
     assert await status(store, workflow_id) == wanted
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(400)
 async def test_another_takes_over_from_a_killed_leader(
     environment: dict[str, str], tmp_path: Path

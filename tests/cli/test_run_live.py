@@ -1,4 +1,7 @@
-"""Starting, watching and steering runs, with a worker started by the command line."""
+"""Starting, watching and steering runs, with a worker started by the command line.
+
+One worker and one ledger serve all tests; those of the worker itself start their own.
+"""
 
 import asyncio
 import json
@@ -7,25 +10,33 @@ import signal
 import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+from uuid import uuid4
 
 import pytest
 
 from flowkeep.cli.app import CALL_FAILED, INTERRUPTED, RUN_FAILED, USAGE
+from flowkeep.local_engine import LocalEngine
 from tests.cli.calling import Ask, Call
+from tests.conftest import drop_database
 from tests.support import eventually
+
+pytestmark = pytest.mark.slow
 
 FLOWS = Path(__file__).parent
 HERE = "served_flows"
 
 
-async def start(environment: dict[str, str], *words: str) -> Process:
+async def start(
+    environment: dict[str, str], *words: str, output: int | IO[bytes] = PIPE
+) -> Process:
     """Start a command line as a process of its own, in the folder of the workflows."""
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "flowkeep", *words),
         cwd=FLOWS,
-        stdout=PIPE,
+        stdout=output,
         stderr=STDOUT,
         env={**os.environ, **environment, "FLOWKEEP_LOG_FORMAT": "json"},
     )
@@ -38,19 +49,58 @@ async def stop(process: Process) -> str:
     return text.decode()
 
 
-@pytest.fixture
-async def worker(environment: dict[str, str], task_queue: str) -> AsyncIterator[Process]:
-    """A worker that serves the module."""
-    process = await start(environment, "worker", "start", HERE, "--task-queue", task_queue)
-    yield process
-    if process.returncode is None:
-        await stop(process)
+@pytest.fixture(scope="module")
+async def environment(
+    engine: LocalEngine, ledger_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[dict[str, str]]:
+    """The environment of every process of this file."""
+    folder = tmp_path_factory.mktemp("run-live")
+    settings, name = engine.settings(), f"ledger_{uuid4().hex}"
+    assert settings.database.secret_key is not None
+    yield {
+        "FLOWKEEP_DATABASE_URL": await engine.create_database(name, template=ledger_template),
+        "FLOWKEEP_SECRET_KEY": settings.database.secret_key.get_secret_value(),
+        "FLOWKEEP_STORAGE_URL": (folder / "storage").as_uri(),
+        "TEMPORAL_ADDRESS": engine.temporal_address,
+        "TEMPORAL_NAMESPACE": engine.namespace,
+        "FLOWKEEP_CONFIG": str(folder / "config.toml"),
+    }
+    await drop_database(engine, name)
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A worker that serves the module.
+
+    Attributes:
+        process: It.
+        queue: Its task queue.
+        log: What it prints.
+    """
+
+    process: Process
+    queue: str
+    log: Path
+
+
+@pytest.fixture(scope="module")
+async def worker(
+    environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Serving]:
+    """The worker of all tests that only need one."""
+    queue, log = f"live-{uuid4().hex}", tmp_path_factory.mktemp("worker") / "log"
+    with log.open("wb") as output:
+        words = ("worker", "start", HERE, "--task-queue", queue)
+        process = await start(environment, *words, output=output)
+    yield Serving(process, queue, log)
+    process.terminate()
+    assert await process.wait() == 0
 
 
 @pytest.fixture
-def flow(worker: Process, task_queue: str, environment: dict[str, str]) -> list[str]:
+def flow(worker: Serving) -> list[str]:
     """The words that start a run for the worker."""
-    return ["run", "start", "CliFlow", "--task-queue", task_queue]
+    return ["run", "start", "CliFlow", "--task-queue", worker.queue]
 
 
 async def test_start_and_wait(flow: list[str], ask: Ask) -> None:
@@ -63,12 +113,10 @@ async def test_start_and_wait(flow: list[str], ask: Ask) -> None:
     assert arguments["value"]["word"] == "hello"
 
 
-async def test_start_by_class(
-    worker: Process, task_queue: str, ask: Ask, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_start_by_class(worker: Serving, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     """WORKFLOW may name a class of a module in the working directory."""
     monkeypatch.chdir(FLOWS)
-    run = await ask("run", "start", f"{HERE}:CliFlow", "--task-queue", task_queue, "--wait")
+    run = await ask("run", "start", f"{HERE}:CliFlow", "--task-queue", worker.queue, "--wait")
     assert (run["workflow_type"], run["status"]) == ("CliFlow", "succeeded")
 
 
@@ -221,18 +269,21 @@ async def test_worker_from_a_function(environment: dict[str, str], ask: Ask) -> 
     assert process.returncode == 0
 
 
-async def test_worker_logs_are_records_alone(
-    worker: Process, task_queue: str, ask: Ask, call: Call
-) -> None:
+async def test_worker_logs_are_records_alone(worker: Serving, ask: Ask) -> None:
     """Each line of a worker's JSON log is a record, also what the native part of the SDK says."""
-    started = await ask("run", "start", "CliBug", "--task-queue", task_queue)
-    assert worker.stdout is not None
-    lines = []
-    while not any(line["logger"] == "temporalio.core" for line in lines):
-        lines.append(json.loads(await worker.stdout.readline()))
-    assert all(line["process"] == "worker" for line in lines)
+    started = await ask("run", "start", "CliBug", "--task-queue", worker.queue)
+
+    def told() -> list[dict[str, Any]]:
+        whole, end, _ = worker.log.read_text().rpartition("\n")
+        lines = [json.loads(line) for line in (whole + end).splitlines()]
+        assert any(line["logger"] == "temporalio.core" for line in lines)
+        return lines
+
+    lines = await eventually(told)
+    assert {line["process"] for line in lines} <= {"worker", "reconciler"}
     assert all({"event", "level", "logger", "timestamp"} <= line.keys() for line in lines)
-    assert lines[-1]["temporal_run_id"] == started["temporal_run_id"]
+    native = [line for line in lines if line["logger"] == "temporalio.core"]
+    assert {line["temporal_run_id"] for line in native} == {started["temporal_run_id"]}
     bug = next(line for line in lines if "a bug" in line.get("exception", ""))
     assert bug["workflow_type"] == "CliBug"
     assert bug["temporal_run_id"] == started["temporal_run_id"]

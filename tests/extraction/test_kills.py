@@ -29,6 +29,8 @@ from tests.extraction.object_store import ObjectStore
 from tests.extraction.support import run
 from tests.support import eventually
 
+pytestmark = pytest.mark.slow
+
 MAKE_OBJECTS = """
 DO $$ BEGIN FOR t IN 1..700 LOOP
     EXECUTE format('CREATE TABLE t%s (a integer PRIMARY KEY, b text NOT NULL DEFAULT %L, c numeric,

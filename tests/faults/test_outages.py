@@ -11,6 +11,8 @@ from flowkeep.worker import Worker
 from tests.support import eventually
 from tests.workflows import flows
 
+pytestmark = pytest.mark.slow
+
 
 async def test_success_while_the_ledger_is_away_is_recorded_later(
     own_engine: LocalEngine, client: WorkflowClient, worker: Worker, letters: flows.Letters

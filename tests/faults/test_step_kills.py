@@ -28,6 +28,8 @@ from tests.faults.step_effects import effects_in, environment_of
 from tests.faults.step_program import QUEUE, STEPS, InSteps
 from tests.support import eventually
 
+pytestmark = pytest.mark.slow
+
 EXPECTED = sum(number * number for number in range(STEPS))
 AT_ONCE = 40
 RUNS_PER_POINT = 85

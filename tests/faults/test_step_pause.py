@@ -8,12 +8,16 @@ from asyncio.subprocess import DEVNULL, Process
 from collections import Counter, defaultdict
 from pathlib import Path
 
+import pytest
+
 from flowkeep.clients.workflow import WorkflowClient
 from flowkeep.contracts import TaskStatus, TaskType
 from flowkeep.local_engine import LocalEngine
 from tests.faults.step_effects import effects_in, environment_of
 from tests.faults.step_program import QUEUE, STEPS, InSteps
 from tests.support import eventually
+
+pytestmark = pytest.mark.slow
 
 RUNS = 12
 

@@ -10,8 +10,9 @@ from sqlalchemy import event
 
 from flowkeep.statestore import Store
 from flowkeep.statestore import session as session_module
+from flowkeep.statestore.pages import SET_RANGES
 from flowkeep.statestore.repositories import driven
-from flowkeep.statestore.session import _SET_RANGES, EngineScope, Session
+from flowkeep.statestore.session import EngineScope, Session
 
 
 def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
@@ -59,7 +60,7 @@ def _noting_ranges(told: list[tuple[str, Any]]) -> Iterator[None]:
     @asynccontextmanager
     async def noted(self: EngineScope) -> AsyncIterator[Session]:
         async with ordered(self) as session:
-            told.append((_SET_RANGES, None))
+            told.append((SET_RANGES, None))
             yield session
 
     with patch.object(EngineScope, "ordered", noted), patch.object(session_module, "is_tracing"):
@@ -85,7 +86,7 @@ async def plans(
         mode = "force_generic_plan" if generic else "force_custom_plan"
         await driver.execute("BEGIN")
         for statement, parameters in told:
-            if statement == _SET_RANGES:  # how a list is planned is part of its plan
+            if statement == SET_RANGES:  # how a list is planned is part of its plan
                 await driver.execute(statement)
                 continue
             if not statement.lstrip(" (\n").startswith(_VERBS):

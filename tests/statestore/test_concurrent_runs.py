@@ -10,6 +10,7 @@ from flowkeep.contracts import Run, RunStatus
 from flowkeep.errors import AlreadyTerminal, Conflict, OpenRunExists, RevisionMismatch
 from flowkeep.statestore import Store
 from flowkeep.statestore.gathered import Transaction
+from tests.statestore.callers import callers_connection
 from tests.statestore.locks import blocked
 from tests.statestore.records import TENANT, kinds, new_run, running
 
@@ -28,7 +29,7 @@ async def meet(
         then: What the second one writes; it has to wait for the first.
         commit: Whether the first one commits, or else undoes what it wrote.
     """
-    async with store._scope.engine().connect() as connection:
+    async with callers_connection(store) as connection:
         tx: Transaction = store.using(connection)
         wrote = await first(tx.runs)
         later = asyncio.ensure_future(then(second.runs))

@@ -8,6 +8,7 @@ import pytest
 from flowkeep.contracts import NewTask, Source, Task, TaskKey, TaskStatus, TaskType
 from flowkeep.errors import AlreadyTerminal, Conflict
 from flowkeep.statestore import Store
+from tests.statestore.callers import callers_connection
 from tests.statestore.locks import blocked
 from tests.statestore.records import (
     TENANT,
@@ -40,7 +41,7 @@ async def test_of_two_claimers_one_gets_the_task(store: Store, second: Store) ->
 async def test_a_claim_that_was_not_committed_is_nobodys(store: Store, second: Store) -> None:
     """Who asks while another's claim is open waits; when that is undone, the task is theirs."""
     run, _ = await running(store)
-    async with store._scope.engine().connect() as connection:
+    async with callers_connection(store) as connection:
         _, created = await store.using(connection).tasks.claim(TENANT, run.id, "s", worker="first")
         assert created
         asked = asyncio.create_task(second.tasks.claim(TENANT, run.id, "s", worker="second"))

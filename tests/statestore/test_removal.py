@@ -10,6 +10,7 @@ from flowkeep.contracts import PauseRequest, Run, RunKind, RunRef, RunStatus
 from flowkeep.errors import Conflict, InvalidInput, NotFound
 from flowkeep.statestore import Store
 from flowkeep.statestore.repositories import removal
+from tests.statestore.callers import callers_connection
 from tests.statestore.leftovers import orphans, sizes
 from tests.statestore.records import (
     OTHER,
@@ -164,7 +165,7 @@ async def test_deletes_inside_a_transaction(store: Store) -> None:
     """In a caller's transaction a delete is undone with it."""
     run, _ = await ended(store)
     before = await sizes(store)
-    async with store._scope.engine().connect() as connection:
+    async with callers_connection(store) as connection:
         assert await store.using(connection).runs.delete_runs_by_ids(TENANT, [run.id]) == 1
         await connection.rollback()
     assert await sizes(store) == before

@@ -21,6 +21,8 @@ from tests.extraction.logs.query_flows import ReadLogs
 from tests.extraction.logs.truth import Outcome, keys_of, store_catalogue, write_log
 from tests.support import eventually
 
+pytestmark = pytest.mark.slow
+
 SHORT, LONG = 3_000, 2_000_000
 """Statements of the generated log; the long form comes with `--fault-points` above 2."""
 

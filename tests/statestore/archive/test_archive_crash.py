@@ -22,6 +22,8 @@ from tests.statestore.archive.killed import STEPS, step
 from tests.statestore.archive.support import ended, keys, rows
 from tests.statestore.records import TENANT
 
+pytestmark = pytest.mark.slow
+
 _SLOWEST = 0.5
 """Seconds after a step's beginning in which it is killed; later kills meet the steps after it."""
 
