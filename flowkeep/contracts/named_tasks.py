@@ -105,6 +105,8 @@ class TaskNotes(Record):
             executions left open has ended with them.
         undone_after: Of a reset, the moment that it goes back to: what earlier executions told
             later does not count any more.
+        unpaused_at: A moment at which the run was not paused, nor about to tell that it goes on: a
+            pause that began before has ended.
     """
 
     notes: list[TaskNote] = Field(default_factory=list)
@@ -112,3 +114,4 @@ class TaskNotes(Record):
     execution: str | None = None
     begins: bool = False
     undone_after: datetime | None = None
+    unpaused_at: datetime | None = None

@@ -114,10 +114,14 @@ class WorkflowInbound(WorkflowInboundInterceptor):
     def init(self, outbound: WorkflowOutboundInterceptor) -> None:
         """Put our outbound interceptor in front of the others."""
         super().init(WorkflowOutbound(outbound, self._tracker))
+        self._first_seed = workflow.random_seed()
 
     async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
         """Run the workflow and report how it ended, unless this was no end."""
         self._tracker.begin()
+        # A reset brings a new seed where it goes on. This one came before the workflow's object.
+        if workflow.random_seed() != self._first_seed and _is_flowkeep(input.type):
+            workflow.instance().reset_to_start()
         try:
             result = await _run(super().execute_workflow(input), input.type)
             if _is_flowkeep(input.type):

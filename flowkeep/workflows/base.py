@@ -251,6 +251,9 @@ class WorkflowInterface:
         if self._pausing.locked():
             await workflow.wait_condition(lambda: not self._pausing.locked())
 
+    def reset_to_start(self) -> None:
+        """Hear, before `run` begins, that a reset made this execution, and undid everything."""
+
     async def pause_gate(self) -> None:
         """Wait while the run is paused."""
         while self._paused:

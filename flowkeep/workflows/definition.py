@@ -103,6 +103,10 @@ class DefinitionWorkflow(WorkflowInterface):
         await self._settle()
         return result_of(spec, finish)
 
+    def reset_to_start(self) -> None:
+        """Tell the ledger what it has to know of a reset."""
+        self._notes.go_back()
+
     @workflow.update(name=ANSWER)
     async def answer(self, answer: Answer) -> None:
         """Take the answer of a person."""
@@ -196,6 +200,8 @@ class DefinitionWorkflow(WorkflowInterface):
         """See to a long history, to the next deadline, and to what the ledger is to be told."""
         self._departure.look(self._calls.under_way)
         self._set_alarm()
+        if not self._paused:  # a resume is told before it counts
+            self._notes.unpaused_at = workflow.now()
         waits_for = self._waits_for
         if not (self._departure.wanted and waits_for):
             self._notes.wait_for(waits_for)

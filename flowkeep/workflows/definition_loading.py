@@ -8,7 +8,8 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_exception
 
 from flowkeep.contracts.definition_loading import KEPT_KEY, LOAD_DEFINITION, LoadedDefinition
-from flowkeep.workflows.definition_rests import Rests, cause_of
+from flowkeep.workflows.causes import cause_of
+from flowkeep.workflows.definition_rests import Rests
 
 _TIMEOUT = timedelta(minutes=2)
 _INTERVAL = timedelta(seconds=5)

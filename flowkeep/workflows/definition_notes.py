@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections import deque
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -15,7 +16,8 @@ from temporalio.exceptions import ApplicationError, FailureError
 from flowkeep.contracts.definition_loading import Kept
 from flowkeep.contracts.identity import RECORD_TASKS
 from flowkeep.contracts.named_tasks import TaskNote, TaskNotes
-from flowkeep.workflows.definition_rests import Rests, cause_of
+from flowkeep.workflows.causes import cause_of
+from flowkeep.workflows.definition_rests import Rests
 
 MOST_NOTES = 200
 """Notes that travel together: rows of one short transaction."""
@@ -53,12 +55,14 @@ class NoteBook:
     Attributes:
         waits_for: What the ledger knows, or is being told, that the run waits for.
         begins: Whether this is a new book of an old run, of which nothing has been told yet.
+        unpaused_at: The latest moment known at which the run was not paused.
     """
 
     def __init__(self) -> None:
         info = workflow.info()
         self._notes: deque[TaskNote] = deque()
         self.waits_for: dict[str, Any] = {}
+        self.unpaused_at: datetime | None = None
         self._changed = False
         self._writing: asyncio.Task[None] | None = None
         self._late = self._last = False
@@ -70,11 +74,12 @@ class NoteBook:
         self._undone_after: datetime | None = None
         self._first: TaskNotes | None = None
         self.begins = info.attempt > 1
-        # A reset brings a new seed where it goes on; that is said outside of the loop.
+        # A reset brings a new seed where it goes on; that is said outside of the loop. Where that
+        # is the very beginning, nobody is there yet to hear it: see `reset_to_start`.
         loop = asyncio.get_running_loop()
 
         def reset(seed: int) -> None:
-            loop.call_soon(self._go_back)
+            loop.call_soon(self.go_back)
 
         workflow.register_random_seed_callback(reset)
 
@@ -105,6 +110,12 @@ class NoteBook:
         self._notes.extend(notes)
         self._send()
 
+    def go_back(self) -> None:
+        """Hear that this execution was made by a reset, and has come to where it goes on."""
+        self._execution = workflow.info().run_id
+        self._undone_after = min(self._undone_after or self._latest, self._latest)
+        self.begins = True
+
     def restore(self, kept: Kept) -> None:
         """Take over the book of the execution that this one continues."""
         self.waits_for = kept.waits_for
@@ -130,7 +141,7 @@ class NoteBook:
         """Whether more is untold than an execution that continues this one can take along."""
         left = MOST_KEPT_BYTES
         for note in self._notes:
-            left -= len(note.model_dump_json().encode())
+            left -= bytes_of(note)
             if left < 0:
                 return True
         return False
@@ -148,12 +159,6 @@ class NoteBook:
     @property
     def _due(self) -> bool:
         return bool(self._notes) or self._changed or self._first is not None
-
-    def _go_back(self) -> None:
-        """Hear that this execution was made by a reset, and has come to where it goes on."""
-        self._execution = workflow.info().run_id
-        self._undone_after = min(self._undone_after or self._latest, self._latest)
-        self.begins = True
 
     def _send(self) -> None:
         """Tell the ledger in the background; what comes until then goes with it."""
@@ -182,6 +187,7 @@ class NoteBook:
             notes=notes,
             waits_for=self.waits_for if changed else None,
             execution=self._execution,
+            unpaused_at=self.unpaused_at,
         )
         self._latest = max([latest, *(note.at for note in notes)])
         answer = await _record(told, _AGAIN if self._late or self._last else _PATIENCE)
@@ -203,6 +209,11 @@ class NoteBook:
         if first is not None:
             # Another reset goes back to what this execution has told since.
             self._first = self._undone_after = None
+
+
+def bytes_of(note: TaskNote) -> int:
+    """Return what a note takes where it travels: beyond ASCII six bytes a letter, or more."""
+    return len(json.dumps(note.model_dump(mode="json")))
 
 
 async def _record(told: TaskNotes, attempts: int) -> Literal["told", "late", "refused"]:

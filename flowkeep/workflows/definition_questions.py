@@ -3,6 +3,7 @@
 import hashlib
 import json
 from datetime import timedelta
+from itertools import islice
 from typing import Any
 
 from temporalio import workflow
@@ -23,6 +24,13 @@ OPENED, ANSWERED, EXPIRED, WITHDRAWN = (
     "question_withdrawn",
 )
 """Events of a run that questions append."""
+
+MOST_CLOSED = 1_000
+"""Questions that a run remembers after they have closed, and takes along when it continues as new:
+the newest, to which an answer may still come, or come again."""
+
+_DIGITS = 16
+"""Of the digest of an answer, which is compared with another one to the same question."""
 
 _TOO_LATE = "nothing can be answered"
 
@@ -154,6 +162,7 @@ class Questions(Waits[Question]):
         if question is None:
             return
         self._taken[answer.task] = _digest(answer)
+        _keep_newest(self._taken)
         result = {"answer": answer.answer, "by": answer.by, "at": workflow.now().isoformat()}
         told = {"by": answer.by}
         note = question.note(TaskStatus.SUCCEEDED, ANSWERED, output=result, told=told)
@@ -172,7 +181,9 @@ class Questions(Waits[Question]):
         """Take over what `dump` returned."""
         super().restore(dump["open"])
         self._closed, self.run_id = dict(dump["closed"]), dump["run_id"]
-        self._taken = dict(dump.get("taken", {}))
+        self._taken = {text: digest[:_DIGITS] for text, digest in dump.get("taken", {}).items()}
+        _keep_newest(self._closed)
+        _keep_newest(self._taken)
 
     def _close(
         self,
@@ -183,10 +194,16 @@ class Questions(Waits[Question]):
         error: dict[str, Any] | None = None,
     ) -> None:
         self._closed[text] = why
+        _keep_newest(self._closed)
         self._finish(text, note, result, error)
 
 
 def _digest(answer: Answer) -> str:
     """Return what tells one answer of one person from all others."""
     told = json.dumps([answer.by, answer.answer], sort_keys=True)
-    return hashlib.sha256(told.encode()).hexdigest()
+    return hashlib.sha256(told.encode()).hexdigest()[:_DIGITS]
+
+
+def _keep_newest(closed: dict[str, str]) -> None:
+    for text in list(islice(closed, max(0, len(closed) - MOST_CLOSED))):
+        del closed[text]

@@ -1,8 +1,6 @@
-"""What tries to reach a ledger that is away have in common: rests between them, and causes."""
+"""Rests between tries to reach a ledger that is away."""
 
 from datetime import timedelta
-
-from temporalio.exceptions import ActivityError, FailureError
 
 LONGEST_REST = timedelta(minutes=10)
 """Each try costs some twenty events of history, of which Temporal allows 51,200: so rests grow."""
@@ -23,8 +21,3 @@ class Rests:
         rest = min(self._next, LONGEST_REST)
         self._next = 2 * rest
         return rest
-
-
-def cause_of(error: FailureError) -> BaseException | None:
-    """Return why a local activity failed: its own error comes bare, a timeout of it wrapped."""
-    return error.cause if isinstance(error, ActivityError) else error

@@ -13,6 +13,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 from flowkeep.contracts import MapChunkInput, MapResult
 from flowkeep.errors import InvalidInput
+from flowkeep.workflows.causes import cause_of
 from flowkeep.workflows.chunks import Chunks
 from flowkeep.workflows.declared import activity_name
 
@@ -139,7 +140,7 @@ async def windowed(
             except failures as error:
                 if on_error == "raise" or workflow.cancellation_reason() is not None:
                     raise
-                errors[str(offset + index)] = str(error.cause or error)
+                errors[str(offset + index)] = str(cause_of(error) or error)
 
     await gather(*(lane() for _ in range(min(window, len(items)))))
     return results, errors

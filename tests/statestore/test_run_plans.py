@@ -59,6 +59,14 @@ FILL = (
     """,
     "ANALYZE",
 )
+SEGMENTS = """
+INSERT INTO flowkeep.run_segment
+    (namespace, temporal_run_id, run_id, tenant_id, kind, status, started_at, source)
+SELECT 'default', 's' || n, :run, :tenant, 'continue', 'running',
+    timestamptz '2026-01-01 12:00Z' - n * interval '1 second', 3
+FROM generate_series(1, 3000) AS n ORDER BY n
+ON CONFLICT DO NOTHING
+"""
 PAYLOAD = {"start_options", "state", "wait", "error", "inputs", "outputs", "payload"}
 RANGES = {"Index Scan", "Index Only Scan"}
 MERGING = {"Limit", "Append", "Merge Append", "Nested Loop", "Subquery Scan", "Result", "Memoize"}
@@ -263,6 +271,30 @@ async def test_finders_are_ranges_of_their_index(lists: Store, generic: bool) ->
     ]
     for call, indexes in calls:
         assert used(await ranges(lists, call, generic=generic)) == indexes, indexes
+
+
+@pytest.mark.parametrize("generic", [False, True], ids=["custom", "generic"])
+async def test_the_newest_executions_come_from_their_index(lists: Store, generic: bool) -> None:
+    """Of a run with many executions the newest are read by an index; no others are sorted."""
+    run = (await lists.runs.get_paginated_runs(TENANT, limit=1)).data[0].id
+
+    async def read() -> None:
+        found = await lists.runs.list_segments(TENANT, run)
+        names = [one.temporal_run_id for one in found]
+        # They began in the other order than they were told of.
+        assert names == [f"s{n}" for n in range(3000, 2000, -1)]
+
+    async with lists.transaction() as tx:
+        await tx.connection.execute(text(SEGMENTS), {"run": run, "tenant": TENANT})
+    async with lists.transaction() as tx:
+        await tx.connection.execute(text("ANALYZE flowkeep.run_segment"))
+    for plan in await plans(lists, read, generic=generic):
+        scans = [node for node in plan if node["Node Type"] in RANGES]
+        assert [node["Index Name"] for node in scans] == ["run_segment_by_run_ix"], plan
+        assert scans[0]["Scan Direction"] == "Backward"
+        below = [node["Node Type"] for node in plan]
+        assert below.index("Sort") < below.index("Limit"), plan
+        assert below.count("Sort") == 1
 
 
 async def test_planning_returns_to_what_it_was(lists: Store) -> None:

@@ -56,7 +56,7 @@ class Letters(ActivitiesInterface):
         await asyncio.sleep(0)
         self.running -= 1
         if item < 0:
-            raise ValueError(f"negative: {item}")
+            raise ValueError(f"negative: {item}") from KeyError("sign")
         return item * by
 
     @activity.defn

@@ -253,12 +253,16 @@ async def close_pause(
     return closed.first() is not None
 
 
-async def is_paused(session: Session, run_id: UUID) -> bool:
-    """Return whether a run has an open pause."""
-    found = await session.execute(
-        select(run_pause.c.id).where(run_pause.c.run_id == run_id, run_pause.c.resumed_at.is_(None))
+async def is_paused(
+    session: Session, run_id: UUID, *, begun_before: datetime | None = None
+) -> bool:
+    """Return whether a run has an open pause, one that began before some moment if given."""
+    wanted = select(run_pause.c.id).where(
+        run_pause.c.run_id == run_id, run_pause.c.resumed_at.is_(None)
     )
-    return found.first() is not None
+    if begun_before is not None:
+        wanted = wanted.where(run_pause.c.paused_at < begun_before)
+    return (await session.execute(wanted)).first() is not None
 
 
 # Attempts that are open, and last attempts whose retry will not come any more. Written with the

@@ -106,11 +106,14 @@ async def has_begun_anew(session: Session, namespace: str, temporal_run_id: str)
 
 
 async def list_segments(session: Session, tenant_id: str, run_id: UUID) -> Sequence[Segment]:
-    """Return the newest 1000 segments of a run, oldest first, in whatever order they were told."""
-    found = await session.execute(
+    """Return the 1000 segments of a run that were told last, in the order in which they began."""
+    # The newest by an index; only those are sorted.
+    newest = (
         select(*SEGMENT)
         .where(run_segment.c.run_id == run_id, run_segment.c.tenant_id == tenant_id)
-        .order_by(run_segment.c.started_at.desc(), run_segment.c.seq.desc())
+        .order_by(run_segment.c.seq.desc())
         .limit(1000)
+        .subquery()
     )
-    return [Segment.model_validate(dict(row)) for row in reversed(found.mappings().all())]
+    found = await session.execute(select(newest).order_by(newest.c.started_at, newest.c.seq))
+    return [Segment.model_validate(dict(row)) for row in found.mappings()]

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -58,6 +59,8 @@ async def note(session: Session, row: dict[str, Any], run: RunRef, told: TaskNot
 
     An execution tells nothing any more once a retry or a reset has begun the run anew. What it had
     not told, that one tells where it counts; what was open has ended, as has what it waited for.
+    Who tells counts, not whose rows these are: a reset tells again what was on its way to the rows
+    of the execution that it goes back to.
 
     Args:
         session: The transaction that holds the run's lock.
@@ -67,7 +70,7 @@ async def note(session: Session, row: dict[str, Any], run: RunRef, told: TaskNot
     """
     status = RunStatus(row["status"])
     ref = replace(run, temporal_run_id=told.execution or run.temporal_run_id)
-    if await has_begun_anew(session, ref.namespace, ref.temporal_run_id):
+    if await has_begun_anew(session, run.namespace, run.temporal_run_id):
         logger.info("a late report of an earlier execution of run %s is dropped", row["id"])
         return
     if told.begins:
@@ -82,7 +85,11 @@ async def note(session: Session, row: dict[str, Any], run: RunRef, told: TaskNot
         assert one.event is not None
         payload = encoding.storable({"task": one.activity_id, **one.told})
         await append(session, row, one.event, payload, actor=one.told.get("by"))
-    if told.waits_for is not None and not status.terminal:
+    if status.terminal:
+        return
+    if told.unpaused_at is not None:
+        row = await _end_pause(session, row, told.unpaused_at)
+    if told.waits_for is not None:
         await _wait(session, row, told.waits_for)
 
 
@@ -118,6 +125,16 @@ async def _news(
         if one.event is not None:
             news.append(one)
     return news
+
+
+async def _end_pause(
+    session: Session, row: dict[str, Any], unpaused_at: datetime
+) -> dict[str, Any]:
+    """Close a pause whose end was not recorded; one that began since then stays open."""
+    waits = row["status"] == RunStatus.WAITING
+    if waits and await is_paused(session, row["id"], begun_before=unpaused_at):
+        return await moves.resume(session, row, source=Source.WORKFLOW)
+    return row
 
 
 async def _wait(session: Session, row: dict[str, Any], waits_for: Mapping[str, Any]) -> None:

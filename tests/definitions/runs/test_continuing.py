@@ -203,21 +203,21 @@ async def test_a_paused_run_keeps_its_deadlines(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A question of a paused run runs out of time, though a departure was given up before."""
-    monkeypatch.setattr("flowkeep.activities.definition.MOST_EVENTS", 45)
+    monkeypatch.setattr("flowkeep.activities.definition.MOST_EVENTS", 60)
     monkeypatch.setattr("flowkeep.workflows.definition_departure.PATIENCE", timedelta(seconds=3))
-    names = [stage.unique(str(n)) for n in range(9)]
+    names = [stage.unique(str(n)) for n in range(14)]
     handle = await stage.start(
         """
 ref: late
 tasks:
   - {name: go, action: test.echo, transitions: [{do: [ask, each]}]}
   - name: ask
-    human: {assignee: ada, title: ok, deadline: 12s}
+    human: {assignee: ada, title: ok, deadline: 25s}
     transitions: [{when: "{{ timed_out() }}", do: after}]
   - name: each
     action: test.hold
     with_items: "{{ parameters.names }}"
-    concurrency: 9
+    concurrency: 14
     input: {name: "{{ item }}"}
   - {name: after, action: test.echo}
 """,
@@ -230,7 +230,8 @@ tasks:
         actions.release(name)
         await stage.until(handle, f"each[{number}]", "succeeded")
     history = await stage.client.temporal.get_workflow_handle(handle.workflow_id).describe()
-    assert 45 <= history.history_length < 90
+    assert 60 <= history.history_length < 120
+    assert (await stage.states(handle))["ask"] == "waiting"
     await stage.until(handle, "ask", "timed_out")
     await handle.resume()
     actions.release(names[-1])

@@ -21,6 +21,9 @@ from tests.definitions.runs.support import Stage
 from tests.support import eventually
 
 Note = Callable[[System, RunRef, TaskNotes], Any]
+FIRST_WORKFLOW_TASK = 4
+"""The event with which the first workflow task of an execution ends."""
+
 TWICE = RetryPolicy(initial_interval=timedelta(milliseconds=10), maximum_attempts=2)
 
 
@@ -109,8 +112,8 @@ async def test_what_an_execution_left_open_ends_with_it(stage: Stage) -> None:
     stage.repairs = True  # the end of the first execution is Temporal's alone to tell
 
 
-async def reset(stage: Stage, handle: RunHandle) -> None:
-    """Reset a run to before its first answer, which is not sent again."""
+async def reset(stage: Stage, handle: RunHandle, to: int | None = None) -> None:
+    """Reset a run to an event, or to before its first answer; answers are not sent again."""
     temporal = stage.client.temporal
     point = completed = 0
     async for event in temporal.get_workflow_handle(handle.workflow_id).fetch_history_events():
@@ -125,7 +128,7 @@ async def reset(stage: Stage, handle: RunHandle) -> None:
         ResetWorkflowExecutionRequest(
             namespace=temporal.namespace,
             workflow_execution=WorkflowExecution(workflow_id=handle.workflow_id),
-            workflow_task_finish_event_id=point,
+            workflow_task_finish_event_id=point if to is None else to,
             request_id=str(uuid4()),
             reset_reapply_exclude_types=[
                 ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE,
@@ -166,6 +169,77 @@ tasks:
     assert await rows(stage, handle) == sorted([*before, *undone, *again])
     run = await stage.recorded(handle)
     assert (run.tasks_total, run.tasks_finished) == (6, 6)  # and the one that loads it
+
+
+async def test_a_reset_to_the_start(stage: Stage) -> None:
+    """A run that is reset to its first workflow task tells all anew; what was before is marked."""
+    handle = await start(
+        stage,
+        """
+ref: anew
+tasks:
+  - {name: left, action: test.echo, when: "{{ false }}"}
+  - {name: nap, action: core.sleep, input: {seconds: 10ms}}
+  - {name: first, human: {assignee: ada, title: ok}}
+  - {name: second, human: {assignee: ada, title: ok}}
+""",
+    )
+    await answer(stage, handle, "first")
+    await stage.until(handle, "second", "waiting")
+    await reset(stage, handle, FIRST_WORKFLOW_TASK)
+    await answer(stage, handle, "first")
+    await answer(stage, handle, "second")
+    await stage.result(handle)
+    again = [("left", 1, "skipped", False)]
+    again += [(name, 1, "succeeded", False) for name in ("first", "nap", "second")]
+    undone = [
+        ("first", 0, "succeeded", True),
+        ("left", 0, "skipped", True),
+        ("nap", 0, "succeeded", True),
+        ("second", 0, "cancelled", True),
+    ]
+    assert await rows(stage, handle) == sorted([*again, *undone])
+
+
+async def test_a_reset_of_what_is_being_told(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was on its way to the ledger when a run was reset gets there, as told by the first."""
+    notes, away = System.note_tasks, True
+
+    async def note(self: System, run: RunRef, told: TaskNotes) -> None:
+        if away:
+            raise LedgerUnavailable("away for a test")
+        await notes(self, run, told)
+
+    monkeypatch.setattr(System, "note_tasks", note)
+    handle = await start(
+        stage,
+        """
+ref: telling
+tasks:
+  - {name: left, action: test.echo, when: "{{ false }}"}
+  - {name: ask, human: {assignee: ada, title: ok}}
+""",
+        task_timeout=timedelta(seconds=3),
+    )
+    temporal = stage.client.temporal.get_workflow_handle(handle.workflow_id)
+
+    async def second_task() -> int:
+        kind = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+        found = [
+            one.event_id async for one in temporal.fetch_history_events() if one.event_type == kind
+        ]
+        assert len(found) > 1  # the local activity goes on over workflow tasks
+        return found[1]
+
+    await reset(stage, handle, await eventually(second_task))
+    away = False
+    await answer(stage, handle, "ask")
+    await stage.result(handle)
+    assert await rows(stage, handle) == [
+        ("ask", 0, "cancelled", True),
+        ("ask", 1, "succeeded", False),
+        ("left", 0, "skipped", False),
+    ]
 
 
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
