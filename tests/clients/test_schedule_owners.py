@@ -1,6 +1,7 @@
 """Schedules run as their owner: what that means when rights change, or others change them."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -56,6 +57,17 @@ def new(name: str = "nightly", **fields: Any) -> NewSchedule:
 def content(**fields: Any) -> ScheduleContent:
     """What a schedule of a workflow class is to be."""
     return ScheduleContent.model_validate({"workflow_type": "Unserved", "spec": SPEC, **fields})
+
+
+def once(call: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
+    """Return what calls something the first time, and nothing later."""
+    left = iter([call])
+
+    async def first() -> None:
+        for one in left:
+            await one()
+
+    return first
 
 
 async def define(
@@ -263,3 +275,81 @@ async def test_a_change_meanwhile_is_looked_at_again(client: WorkflowClient) -> 
     now = await client.schedules.get(TENANT, "nightly")
     with pytest.raises(RevisionMismatch):
         await ana.schedules.put("nightly", content(), now.revision)
+
+
+async def test_two_that_make_it_at_once(client: WorkflowClient) -> None:
+    """Of two that put a schedule which neither found, one makes it and the other one changes it."""
+    meet = asyncio.Barrier(2)
+    callers = [acting(client, "ana", Role.EDITOR, before=once(meet.wait)) for _ in range(2)]
+    wanted = [content(labels={"n": str(n)}) for n in range(2)]
+    made = await asyncio.gather(
+        *(one.schedules.put("nightly", each) for one, each in zip(callers, wanted, strict=True))
+    )
+    found = await client.schedules.get(TENANT, "nightly")
+    assert {one.id for one in made} == {found.id}
+    assert (found.revision, found.applied, found.owner) == (2, True, "ana")
+    assert found in made
+
+
+async def test_who_makes_it_at_once_must_be_somebody_one_sees(client: WorkflowClient) -> None:
+    """Of two that put the same new name and do not see each other's, one is told it is taken.
+
+    Who asked for a new one is never given a changed one.
+    """
+    meet = asyncio.Barrier(2)
+    people = [acting(client, name, Role.EDITOR, before=once(meet.wait)) for name in ("ana", "bo")]
+    ends = await asyncio.gather(
+        *(one.schedules.put("nightly", content()) for one in people), return_exceptions=True
+    )
+    [refused] = [one for one in ends if isinstance(one, BaseException)]
+    assert isinstance(refused, Conflict)
+    assert "is taken" in refused.message
+    meet = asyncio.Barrier(2)
+    makers = [acting(client, "ana", Role.EDITOR, before=once(meet.wait)) for _ in range(2)]
+    asked = [new("other", workflow_type="Unserved", labels={"n": str(n)}) for n in range(2)]
+    ends = await asyncio.gather(
+        *(one.schedules.create(each) for one, each in zip(makers, asked, strict=True)),
+        return_exceptions=True,
+    )
+    [refused] = [one for one in ends if isinstance(one, BaseException)]
+    assert isinstance(refused, Conflict)
+    assert "with another content" in refused.message
+    assert (await client.schedules.get(TENANT, "other")).revision == 1
+
+
+async def test_what_is_deleted_meanwhile_is_made(client: WorkflowClient) -> None:
+    """A put whose schedule somebody deletes before it writes makes one; so does a create.
+
+    With a revision there is nothing to change any more. Who is overtaken each time is told so.
+    """
+    boss = acting(client, "boss", Role.ADMIN)
+
+    async def deleted() -> None:
+        await boss.schedules.delete("nightly")
+
+    ana = acting(client, "ana", Role.EDITOR)
+    first = await ana.schedules.create(new(workflow_type="Unserved"))
+    overtaken = acting(client, "ana", Role.EDITOR, before=once(deleted))
+    again = await overtaken.schedules.put("nightly", content(labels={"a": "b"}))
+    assert again.id != first.id
+    assert (again.revision, again.labels, again.owner) == (1, {"a": "b"}, "ana")
+    overtaken = acting(client, "ana", Role.EDITOR, before=once(deleted))
+    third = await overtaken.schedules.create(new(workflow_type="Unserved"))
+    assert (third.id != again.id, third.labels) == (True, {})
+    overtaken = acting(client, "ana", Role.EDITOR, before=once(deleted))
+    with pytest.raises(NotFound):
+        await overtaken.schedules.put("nightly", content(), third.revision)
+    tries = 0
+
+    async def made_or_deleted() -> None:
+        nonlocal tries
+        tries += 1
+        if tries % 2:
+            await boss.schedules.put("nightly", content(owner="ana", labels={"n": str(tries)}))
+        else:
+            await boss.schedules.delete("nightly")
+
+    unlucky = acting(client, "ana", Role.EDITOR, before=made_or_deleted)
+    with pytest.raises(Conflict, match="with another content"):
+        await unlucky.schedules.put("nightly", content())
+    assert tries == 3

@@ -414,6 +414,38 @@ async def test_slow_receivers_hold_up_their_own(
             await settled(store, hook, *[DeliveryState.DELIVERED] * 5)
 
 
+async def test_slow_receivers_hold_up_no_other_of_their_tenant(
+    settings: Settings, task_queue: str, receiver: Receiver, silent: Silent
+) -> None:
+    """Where servers that do not answer have all places of a tenant, its next webhook is served."""
+    few = QUICK.model_copy(
+        update={"timeout_seconds": 500, "most_per_webhook": 2, "most_per_tenant": 4}
+    )
+    queue = settings.worker.model_copy(update={"task_queue": task_queue})
+    changed = settings.model_copy(update={"webhooks": few, "worker": queue})
+    async with (
+        await WorkflowClient.connect(changed) as client,
+        serving(client, max_concurrent_activities=6),
+        looping(client),
+    ):
+        store = client.store
+        slow = [await hooked(store, silent) for _ in range(2)]
+        for _ in range(3):
+            await ended(store)
+
+        def full() -> None:
+            assert silent.asked == 4
+
+        await eventually(full)
+        quiet = await hooked(store, receiver)
+        await store.webhooks.test(TENANT, quiet.id)
+        await settled(store, quiet, DeliveryState.DELIVERED)
+        full()
+        silent.speaks.set()
+        for hook in slow:
+            await settled(store, hook, *[DeliveryState.DELIVERED] * 3)
+
+
 async def test_a_delivery_outlives_its_keeper_and_its_worker(
     client: WorkflowClient, receiver: Receiver
 ) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from flowkeep.contracts.api.webhooks import MOST_TESTS, DeliveryState, NewWebhook
+from flowkeep.contracts.api.webhooks import MOST_TESTS, MOST_WEBHOOKS, DeliveryState, NewWebhook
 from flowkeep.errors import Conflict
 from flowkeep.statestore import Store
 from tests.statestore.webhooks import stored_webhook
@@ -23,6 +23,11 @@ INSERT INTO flowkeep.webhook_delivery
     (tenant_id, webhook_id, type, state, created_at, next_at)
 SELECT :tenant, :webhook, 'run.failed', 'due', now(), now() - (:count - n) * interval '1 ms'
 FROM generate_series(1, :count) AS n
+"""
+REMOVED = """
+INSERT INTO flowkeep.webhook_delivery (tenant_id, webhook_id, type, state, created_at, next_at)
+SELECT 't', gen_random_uuid(), 'test', 'started', now(), now() FROM generate_series(1, :count)
+RETURNING id
 """
 MOVE = "UPDATE flowkeep.webhook_delivery SET next_at = now() + :by WHERE id = ANY(:ids)"
 
@@ -76,6 +81,43 @@ async def test_one_webhook_leaves_places_to_the_others_of_its_tenant(store: Stor
     assert await whose(store, await claimed(store)) == {loud: 4}
     late = await filled(store, "t", 50)
     assert await whose(store, await claimed(store)) == {late: 2}
+
+
+async def test_a_webhook_with_nothing_on_its_way_waits_for_nobody(store: Store) -> None:
+    """Where loud webhooks have all places of their tenant, a quiet one has one, and only one.
+
+    Once its message is over it has a place again; so have others that come later.
+    """
+    loud = [await filled(store, "t", 50) for _ in range(3)]
+    assert await whose(store, await claimed(store)) == dict.fromkeys(loud, 2)
+    quiet = await filled(store, "t", 2)
+    [first] = await claimed(store)
+    assert await whose(store, [first]) == {quiet: 1}
+    assert await claimed(store) == []
+    await store.system.note_delivery(first, DeliveryState.DELIVERED)
+    [second] = await claimed(store)
+    assert await whose(store, [second]) == {quiet: 1}
+    late = [await filled(store, "t", 5) for _ in range(3)]
+    assert await whose(store, await claimed(store)) == dict.fromkeys(late, 1)
+    assert await claimed(store) == []
+
+
+async def test_webhooks_made_anew_make_no_places(store: Store) -> None:
+    """A tenant has no more webhooks with something on its way than it may have, removed or not.
+
+    However much of one webhook is on its way takes no place of another one.
+    """
+    loud = await filled(store, "t", 300)
+    await run(store, "UPDATE flowkeep.webhook_delivery SET state = 'started', next_at = now()")
+    removed = list((await run(store, REMOVED, count=MOST_WEBHOOKS - 2)).scalars())
+    first = await filled(store, "t", 1)
+    assert await whose(store, await claimed(store)) == {first: 1}
+    second = await filled(store, "t", 1)
+    assert await claimed(store) == []
+    await store.system.note_delivery(removed[0], DeliveryState.DROPPED)
+    assert await whose(store, await claimed(store)) == {second: 1}
+    await run(store, FILL, tenant="t", webhook=loud, count=1)
+    assert await claimed(store) == []
 
 
 async def test_tenants_come_by_turns(store: Store) -> None:

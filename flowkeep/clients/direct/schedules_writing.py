@@ -84,11 +84,24 @@ class ScheduleWriting(Noun):
             )
             try:
                 return await self._write(name, owned, action, before, expected_revision, only_new)
-            except RevisionMismatch:
-                # What was checked above is not what is stored by now: it may be somebody else's.
+            except (Conflict, NotFound) as error:
                 if expected_revision is not None or not left:
                     raise
+                if not await self._overtaken(error, before, only_new):
+                    raise
         raise AssertionError("the last try returns or raises")
+
+    async def _overtaken(
+        self, error: Conflict | NotFound, before: Schedule | None, only_new: bool
+    ) -> bool:
+        """Return whether what was checked is not what is stored by now.
+
+        It is looked at anew then: it may be somebody else's.
+        """
+        if isinstance(error, Conflict):
+            return not only_new or isinstance(error, RevisionMismatch)
+        # Else a version of the definition is what there is not.
+        return before is not None and await self._stored(before.name) != before
 
     async def _write(
         self,

@@ -29,6 +29,8 @@ class Webhooks(Noun):
     async def create(self, new: NewWebhook) -> IssuedWebhook:
         """Make a webhook; the secret that signs its messages can never be read again.
 
+        A request that is carried out again, because its process died, finds what it made.
+
         Raises:
             Forbidden: If the caller is no editor, or wants to be told of others' runs without
                 being staff.
@@ -44,7 +46,11 @@ class Webhooks(Noun):
         owner = principal.owner
         async with self._journal.writing("webhook.create", "webhook") as entry:
             made = await self._store.webhooks.create(
-                self._tenant, new, owner=owner, created_by=owner
+                self._tenant,
+                new,
+                owner=owner,
+                created_by=owner,
+                webhook_id=self._client.caller.request_key,
             )
             entry.became(made.shown(), made.id)
             return made

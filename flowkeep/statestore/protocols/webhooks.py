@@ -30,11 +30,20 @@ class WebhookRepository(Protocol):
         *,
         owner: str | None = None,
         created_by: str | None = None,
+        webhook_id: UUID | None = None,
     ) -> IssuedWebhook:
         """Make a webhook; the secret that signs is in the answer and stored encrypted.
 
+        Args:
+            tenant_id: Whose.
+            new: What it is to be.
+            owner: Whom it belongs to.
+            created_by: Who makes it.
+            webhook_id: Its id, if not a new one. One that they made under it already is returned
+                as it is now.
+
         Raises:
-            Conflict: If the tenant has too many.
+            Conflict: If the tenant has too many, or somebody else's has this id.
             ConfigurationError: If no key for secrets is set.
         """
         ...
@@ -134,7 +143,8 @@ class DeliveryRecordRepository(Protocol):
             limit: Most of them.
             lease: How long they are nobody else's.
             per_webhook: How many to one webhook may be on their way.
-            per_tenant: How many of one tenant may be on their way.
+            per_tenant: How many of one tenant may be on their way; a webhook with nothing on its
+                way has a place beyond.
             near: How long before and behind its time one that was begun counts as on its way.
         """
         ...

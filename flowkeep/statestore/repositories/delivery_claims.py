@@ -9,6 +9,10 @@ CLAIM_ALONE = (
 # sent again and that is not near: a receiver that is away for a day must not hold up what comes
 # after it. It does not hold a place for ever either, should nobody tell what became of it.
 #
+# Where webhooks that answer nobody have all places of their tenant, one with nothing on its way
+# gets one more. Removed webhooks of which something is on its way count as webhooks there: making
+# them anew again and again makes no places.
+#
 # `hook` walks from one webhook with something due to the next one by the index, however much is due
 # to each. The turn of a delivery is how many of its tenant's are on their way before it, so the
 # tenants and, within a tenant, the webhooks come by turns.
@@ -43,7 +47,10 @@ sent AS MATERIALIZED (
     ) AS o
 ),
 busy_hook AS (SELECT webhook_id, sum(n) AS n FROM sent GROUP BY webhook_id),
-busy_tenant AS (SELECT tenant_id, sum(n) AS n FROM sent GROUP BY tenant_id),
+busy_tenant AS (
+    SELECT tenant_id, sum(n) AS n, count(DISTINCT webhook_id) FILTER (WHERE n > 0) AS hooks
+    FROM sent GROUP BY tenant_id
+),
 fit AS (
     SELECT h.tenant_id, d.id, d.next_at,
         b.n + row_number() OVER (PARTITION BY h.webhook_id ORDER BY d.next_at, d.id) AS place
@@ -56,14 +63,17 @@ fit AS (
     ) AS d
 ),
 turn AS (
-    SELECT f.id, f.next_at,
-        b.n + row_number() OVER (PARTITION BY f.tenant_id ORDER BY f.place, f.next_at) AS number
+    SELECT f.id, f.next_at, f.place,
+        b.n + row_number() OVER by_place AS number, b.hooks + row_number() OVER by_place AS hooks
     FROM fit AS f JOIN busy_tenant AS b ON b.tenant_id = f.tenant_id
+    WINDOW by_place AS (PARTITION BY f.tenant_id ORDER BY f.place, f.next_at)
 )
 UPDATE {schema}.webhook_delivery SET next_at = now() + :lease
 WHERE id = ANY(ARRAY(
     SELECT d.id FROM (
-        SELECT id FROM turn WHERE number <= :per_tenant ORDER BY number, next_at LIMIT :limit
+        SELECT id FROM turn
+        WHERE number <= :per_tenant OR (place = 1 AND hooks <= :most_webhooks)
+        ORDER BY number, next_at LIMIT :limit
     ) AS t CROSS JOIN LATERAL (
         SELECT id FROM {schema}.webhook_delivery WHERE id = t.id AND state = 'due'
         FOR UPDATE SKIP LOCKED

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select, update
 
-from flowkeep.contracts.api.webhooks import Delivery, DeliveryState, Webhook
+from flowkeep.contracts.api.webhooks import MOST_WEBHOOKS, Delivery, DeliveryState, Webhook
 from flowkeep.errors import NotFound
 from flowkeep.statestore import encoding
 from flowkeep.statestore.keyring import Keyring
@@ -47,6 +47,7 @@ class DeliveryRecords:
             "lease": lease,
             "per_webhook": per_webhook,
             "per_tenant": per_tenant,
+            "most_webhooks": MOST_WEBHOOKS,
             "near": near,
         }
         async with self._scope.write() as session:

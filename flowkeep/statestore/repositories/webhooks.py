@@ -7,7 +7,8 @@ from typing import Any
 from uuid import UUID
 
 import uuid_utils.compat
-from sqlalchemy import Select, delete, func, insert, select, update
+from sqlalchemy import Select, delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 
 from flowkeep.contracts import Page
 from flowkeep.contracts.api.webhooks import (
@@ -56,6 +57,7 @@ class Webhooks:
         *,
         owner: str | None = None,
         created_by: str | None = None,
+        webhook_id: UUID | None = None,
     ) -> IssuedWebhook:
         """Make a webhook; the secret that signs is in the answer and stored encrypted."""
         tenant_id = inputs.tenant(tenant_id)
@@ -63,18 +65,22 @@ class Webhooks:
         secret = f"whsec_{base64.b64encode(random.token_bytes(_KEY_BYTES)).decode()}"
         async with self._scope.write() as session:
             await session.execute(_ALONE, {"tenant": tenant_id})
+            bound = Secrets(BoundScope(session.connection, session.schema_name), self._keyring)
+            if webhook_id is not None:
+                issued = await _issued(session, bound, tenant_id, webhook_id, created_by)
+                if issued is not None:
+                    return issued
             count = select(func.count()).where(webhook.c.tenant_id == tenant_id)
             if (await session.execute(count)).scalar_one() >= MOST_WEBHOOKS:
                 raise Conflict(
                     f"the tenant has {MOST_WEBHOOKS} webhooks already", hint="delete one"
                 )
-            bound = Secrets(BoundScope(session.connection, session.schema_name), self._keyring)
             reference = await bound.put(tenant_id, secret)
             made = await session.execute(
                 insert(webhook)
                 .values(
                     **_values(new.model_dump()),
-                    id=uuid_utils.compat.uuid7(),
+                    id=webhook_id or uuid_utils.compat.uuid7(),
                     tenant_id=tenant_id,
                     secret_id=reference_id(reference),
                     owner=owner,
@@ -83,9 +89,13 @@ class Webhooks:
                     created_at=func.now(),
                     updated_at=func.now(),
                 )
+                .on_conflict_do_nothing()
                 .returning(*COLUMNS)
             )
-            return IssuedWebhook.model_validate({**made.mappings().one(), "secret": secret})
+            row = made.mappings().one_or_none()
+            if row is None:  # another tenant's
+                raise _taken(webhook_id)
+            return IssuedWebhook.model_validate({**row, "secret": secret})
 
     async def get(self, tenant_id: str, webhook_id: UUID) -> Webhook:
         """Return a webhook."""
@@ -243,6 +253,25 @@ def _one(tenant_id: str, webhook_id: UUID) -> tuple[Any, ...]:
     return webhook.c.tenant_id == tenant, webhook.c.id == wanted
 
 
+async def _issued(
+    session: Session, bound: Secrets, tenant_id: str, webhook_id: UUID, created_by: str | None
+) -> IssuedWebhook | None:
+    """Return what the same request made before, with its secret; None where it made nothing.
+
+    Raises:
+        Conflict: If somebody else made it.
+    """
+    wanted = select(*COLUMNS, webhook.c.secret_id).where(*_one(tenant_id, webhook_id))
+    row = (await session.execute(wanted)).mappings().one_or_none()
+    if row is None:
+        return None
+    if row["created_by"] != created_by:
+        raise _taken(webhook_id)
+    found = {name: row[name] for name in Webhook.model_fields}
+    secret = await bound.get(tenant_id, row["secret_id"])
+    return IssuedWebhook.model_validate({**found, "secret": secret})
+
+
 async def _locked(
     session: Session, tenant_id: str, webhook_id: UUID, expected_revision: int | None
 ) -> Webhook:
@@ -257,6 +286,10 @@ async def _locked(
             f"webhook {webhook_id}", expected=expected_revision, actual=found.revision
         )
     return found
+
+
+def _taken(webhook_id: UUID | None) -> Conflict:
+    return Conflict(f"the id {webhook_id} is taken", hint="use another one")
 
 
 def _absent(webhook_id: UUID) -> NotFound:
