@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
-from flowkeep.api.authentication import Shown, authenticate, within
+from flowkeep.api.authentication import Shown, authenticate, shows, within
 from flowkeep.api.rates import Rates
-from flowkeep.api.sessions import COOKIE
 from flowkeep.clients.direct.journal import Journal
 from flowkeep.contracts.api.access import Caller, Principal
 from flowkeep.contracts.api.audit import SYSTEM_TENANT
@@ -57,7 +56,7 @@ async def admit(request: Request, request_id: str, store: Store) -> Admitted:
         known = _NOBODY if shown is None else shown.principal
         _deny(error, _caller(known, request, request_id), store)
         wrong = isinstance(error, Unauthenticated)
-        if wrong and ("Authorization" in request.headers or COOKIE in request.cookies):
+        if wrong and shows(request):
             rates.failed(_address(request))
         raise
     request.state.answer_headers = rates.spend(own)

@@ -10,6 +10,7 @@ from fastapi import Request
 
 from flowkeep.api.known_keys import KnownKeys
 from flowkeep.api.loopback import is_loopback
+from flowkeep.api.rates import network_of
 from flowkeep.api.sessions import COOKIE, CSRF_HEADER, Sessions, Ticket, host_of
 from flowkeep.api.tokens import Tokens
 from flowkeep.contracts.api.access import Principal
@@ -83,10 +84,11 @@ class Authenticator:
         Raises:
             Unauthenticated: If it does not show that, or what it shows is not valid.
             Forbidden: If a web page of somebody else's makes it.
+            TooManyRequests: If too many show keys that nobody has seen.
         """
         given = request.headers.get("Authorization")
         if given is not None:
-            return await self._bearer(given)
+            return await self._bearer(given, request)
         if self._api.open:
             self._guard_open(request)
             return Shown(Principal.local())
@@ -94,7 +96,7 @@ class Authenticator:
             return await self._session(request)
         raise Unauthenticated("no API key was sent")
 
-    async def _bearer(self, given: str) -> Shown:
+    async def _bearer(self, given: str, request: Request) -> Shown:
         scheme, _, secret = given.partition(" ")
         secret = secret.strip()
         if scheme.casefold() != "bearer" or not secret:
@@ -102,7 +104,8 @@ class Authenticator:
         if self._tokens is not None and not secret.startswith(_KEY_BEGINS):
             principal, ends = await self._tokens.read(secret)
             return Shown(principal, ends)
-        key = await self._keys.find(secret)
+        address = None if request.client is None else request.client.host
+        key = await self._keys.find(secret, network_of(address))
         return Shown(key.principal, key.expires_at)
 
     async def _session(self, request: Request) -> Shown:
@@ -144,8 +147,13 @@ class Authenticator:
         await self.close()
 
 
+def shows(request: Request) -> bool:
+    """Return whether a request shows anything of who makes it."""
+    return "Authorization" in request.headers or COOKIE in request.cookies
+
+
 async def recognise(request: Request) -> bool:
-    """Find out from its headers who makes a request, before anything of its body is read.
+    """Find out from its headers who makes a request, before it is given anything.
 
     Returns:
         Whether that is known. Where it is not, `authenticate` tells why.

@@ -53,7 +53,7 @@ class Rates:
         Raises:
             TooManyRequests: If the address showed too many lately.
         """
-        who = _network(address)
+        who = network_of(address)
         if self._failures.take(who):
             return
         raise refused(
@@ -123,7 +123,7 @@ def refused(message: str, hint: str, headers: dict[str, str]) -> TooManyRequests
     return error
 
 
-def _network(address: str | None) -> str:
+def network_of(address: str | None) -> str:
     """Return who counts as one address: of IPv6 the 64 bits that one customer gets."""
     try:
         known = ip_address(address or "")

@@ -1,5 +1,6 @@
 """Streams of events: how many a caller has open, and whether they still may have them."""
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
@@ -21,6 +22,8 @@ CHECK_SECONDS = 0.5
 which comes every one and a half seconds. A key that was found is believed for three: so a stream
 ends within five seconds after its key was revoked."""
 HEARTBEAT_SECONDS = 15.0
+_LOOK_SECONDS = 1.0
+"""Longest that a look may take: a slow ledger holds up nothing that can be told."""
 _RETRY_SECONDS = 5
 
 
@@ -110,20 +113,24 @@ class _Standing:
     def __init__(self, request: Request) -> None:
         self._request = request
         self._due = 0.0
-        self._ends: datetime | None = None
+        shown: Shown | None = getattr(request.state, "shown", None)
+        self._ends: datetime | None = None if shown is None else shown.ends
 
     async def refusal(self) -> FlowkeepError | None:
         """Return why they would not, by a look that is not too old."""
+        if self._ends is not None and self._ends <= datetime.now(UTC):
+            return Unauthenticated("the key or token is expired")
         if time.monotonic() < self._due:
             return None
         authenticator: Authenticator = self._request.app.state.authenticator
         try:
-            shown: Shown = await authenticator.identify(self._request)
+            async with asyncio.timeout(_LOOK_SECONDS):
+                shown = await authenticator.identify(self._request)
         except (Unauthenticated, Forbidden) as error:
             return error
-        except FlowkeepError:  # nobody can tell now; what ends by itself ends all the same
-            over = self._ends is not None and self._ends <= datetime.now(UTC)
-            return Unauthenticated("the key or token is expired") if over else None
-        self._ends = shown.ends
+        except (FlowkeepError, TimeoutError):
+            pass  # nobody can tell now: what ends by itself ends all the same
+        else:
+            self._ends = shown.ends
         self._due = time.monotonic() + CHECK_SECONDS
         return None

@@ -115,12 +115,14 @@ async def test_a_key_that_ends_while_its_body_arrives(
 async def test_bodies_have_a_room_together(service: Listening) -> None:
     """What is more than a process holds is told to come again; what ends makes room, and so does
     who goes away."""
-    key = await service.key()
-    lines = (POST, TYPE, shows(key), f"Content-Length: {MOST}")
+    keys = [await service.key() for _ in range(4)]
+    key = keys.pop()
+    lines = (POST, TYPE, f"Content-Length: {MOST}")
     part = b"{" + b" " * (MOST - 2)
     async with AsyncExitStack() as stack:
-        first = await stack.enter_async_context(service.begun(*lines))
-        others = [await stack.enter_async_context(service.begun(*lines)) for _ in range(2)]
+        first, *others = [
+            await stack.enter_async_context(service.begun(*lines, shows(one))) for one in keys
+        ]
         for request in (first, *others):
             await request.send(part)
         await eventually(lambda: holds(service, 3 * (MOST - 1)))
@@ -134,6 +136,62 @@ async def test_bodies_have_a_room_together(service: Listening) -> None:
         made = await service.ask(key, "/apps", "POST", content=body, headers=JSON)
         assert made.status_code == 201
     await eventually(lambda: holds(service, 0))
+
+
+async def test_a_caller_has_a_part_of_the_room(settings: Settings) -> None:
+    """One key has at most a quarter of the room, however many bodies it sends slowly; beyond that
+    it is told to wait, and others are not."""
+    async with listening(settings, body_bytes=MOST, bodies_bytes=8 * MOST) as service:
+        key, other = await service.key(), await service.key()
+        lines = (POST, TYPE, shows(key), f"Content-Length: {MOST}")
+        body = json.dumps({"id": "crm", "name": "x" * 100}).encode()
+        async with AsyncExitStack() as stack:
+            slow = [await stack.enter_async_context(service.begun(*lines)) for _ in range(2)]
+            for request in slow:
+                await request.send(b"{" + b" " * (MOST - 2))
+
+            def full() -> None:
+                assert 8 * MOST - room(service) == 2 * (MOST - 1)
+
+            await eventually(full)
+            refused = await service.ask(key, "/apps", "POST", content=body, headers=JSON)
+            assert (refused.status_code, refused.json()["code"]) == (429, "TOO_MANY_REQUESTS")
+            assert int(refused.headers["Retry-After"]) > 0
+            assert (await service.ask(key, "/apps")).status_code == 200
+            made = await service.ask(other, "/apps", "POST", content=body, headers=JSON)
+            assert made.status_code == 201
+
+        async def again() -> None:
+            body = b'{"id": "erp"}' + b" " * 1000
+            made = await service.ask(key, "/apps", "POST", content=body, headers=JSON)
+            assert made.status_code == 201
+
+        await eventually(again)
+        assert room(service) == 8 * MOST
+
+
+async def test_a_body_that_nobody_takes_is_not_read(service: Listening) -> None:
+    """What asks, deletes or watches with a body is answered while that is under way, and as long as
+    a stream lasts nothing of it is held."""
+    key = await service.key()
+    run = {"workflow_type": "Elsewhere", "external": True}
+    begun = await service.ask(key, "/runs", "POST", json=run)
+    watch = f"/api/v1/runs/{begun.json()['run_id']}/watch"
+    await eventually(lambda: holds(service, 0))
+    for head, status in (
+        ("GET /api/v1/apps HTTP/1.1", 200),
+        ("HEAD /api/v1/apps HTTP/1.1", 200),
+        ("DELETE /api/v1/apps/none HTTP/1.1", 404),
+        (f"GET {watch} HTTP/1.1", 200),
+    ):
+        for length in ("Content-Length: 60000", "Content-Length: 9999999"):
+            async with service.begun(head, shows(key), length) as request, asyncio.timeout(10):
+                await request.send(b"x" * 50_000)
+                assert await request.status() == status
+                holds(service, 0)
+    whole = await service.ask(key, "/apps", content=b"x" * MOST)
+    assert (whole.status_code, whole.json()["data"]) == (200, [])
+    assert (await service.ask(key, "/apps")).status_code == 200
 
 
 async def test_slow_bodies_end(settings: Settings) -> None:

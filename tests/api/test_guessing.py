@@ -2,18 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from secrets import token_hex
 
 import pytest
 from psycopg import AsyncConnection
 
-from flowkeep.api.known_keys import AT_A_TIME, KnownKeys
+from flowkeep.api.known_keys import AT_A_TIME, MOST_WAITING, OF_ONE_NETWORK, KnownKeys
 from flowkeep.contracts.api.access import Role
 from flowkeep.contracts.api.keys import ApiKey
-from flowkeep.errors import Unauthenticated
+from flowkeep.errors import TooManyRequests, Unauthenticated
 from flowkeep.settings import Settings
 from flowkeep.statestore.repositories.api_keys import ApiKeys
 from tests.api.listening import Listening, listening
+from tests.api.outages import waiting, without_connections
 from tests.support import eventually
 
 MOST = 3
@@ -77,32 +79,152 @@ async def test_unknown_keys_leave_connections_for_others(
     monkeypatch.setattr("flowkeep.api.known_keys.KEPT_SECONDS", 60)
     seen = await service.key()
     assert (await service.ask(seen, "/apps")).status_code == 200
-    url = settings.database_url()
-    async with (
-        await AsyncConnection.connect(url) as own,
-        await AsyncConnection.connect(url, autocommit=True) as eyes,
-    ):
-        await own.execute("LOCK TABLE flowkeep.api_key IN ACCESS EXCLUSIVE MODE")
+    async with locked(settings) as own:
         asked = [asyncio.create_task(service.ask(unknown(), "/apps")) for _ in range(30)]
-        await eventually(lambda: wait_for_the_lock(eyes))
+        await eventually(lambda: are_asked(settings, AT_A_TIME))
         for _ in range(3):
             assert (await service.ask(seen, "/apps")).status_code == 200
-        assert await wait_for_the_lock(eyes) == AT_A_TIME
+        await are_asked(settings, AT_A_TIME)
         await own.rollback()
         statuses = {one.status_code for one in await asyncio.gather(*asked)}
     assert statuses == {401, 429}
 
 
-async def wait_for_the_lock(eyes: AsyncConnection) -> int:
-    """Return how many sessions of this database wait for a lock; fail where none does."""
-    found = await eyes.execute(
-        "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
-        " WHERE NOT l.granted AND d.datname = current_database()"
-    )
-    row = await found.fetchone()
-    assert row is not None
-    assert row[0] > 0
-    return int(row[0])
+@asynccontextmanager
+async def locked(settings: Settings) -> AsyncIterator[AsyncConnection]:
+    """Let the ledger tell nothing about keys until the end of the block, or a rollback in it."""
+    async with await AsyncConnection.connect(settings.database_url()) as own:
+        await own.execute("LOCK TABLE flowkeep.api_key IN ACCESS EXCLUSIVE MODE")
+        yield own
+        await own.rollback()
+
+
+async def are_asked(settings: Settings, number: int) -> None:
+    """Fail unless the ledger is asked about so many keys at this moment."""
+    assert await waiting(settings, "SELECT%api_key.hash%api_key.prefix =") == number
+
+
+def of(network: int) -> dict[str, str]:
+    """Return what says from which network a request comes."""
+    return {"X-Forwarded-For": f"198.51.{network}.1"}
+
+
+async def test_a_crowd_of_guesses_holds_up_nobody_else(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond a few, guesses are answered at once while the ledger is slow to tell; they take no
+    place of those who work, and another network's new key gets its turn."""
+    monkeypatch.setattr("flowkeep.api.known_keys.KEPT_SECONDS", 60)
+    async with listening(settings, concurrency=1, waiting=80) as service:
+        seen, fresh = await service.key(), await service.key()
+        assert (await service.ask(seen, "/apps")).status_code == 200
+        async with locked(settings) as own:
+            asked = [
+                asyncio.create_task(service.ask(unknown(), "/apps", headers=of(1)))
+                for _ in range(90)
+            ]
+            under_way = AT_A_TIME + OF_ONE_NETWORK
+
+            def refused() -> None:
+                done = [one.result() for one in asked if one.done()]
+                assert len(done) == len(asked) - under_way
+                assert {one.status_code for one in done} == {429}
+                assert {int(one.headers["Retry-After"]) for one in done} == {1}
+
+            await eventually(refused)
+            new = asyncio.create_task(service.ask(fresh, "/apps", headers=of(2)))
+            await eventually(lambda: waits(service, under_way + 1))
+            for _ in range(5):
+                assert (await service.ask(seen, "/apps", headers=of(1))).status_code == 200
+            await own.rollback()
+            assert (await new).status_code == 200
+            left = [one.status_code for one in await asyncio.gather(*asked)]
+        assert left.count(401) == under_way
+        await eventually(lambda: waits(service, 0))
+
+
+def waits(service: Listening, number: int) -> None:
+    """Fail unless so many unknown keys are asked about, or wait for that."""
+    assert service.app.state.authenticator._keys.unknown == number
+
+
+async def test_the_queue_of_all_networks_has_an_end(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guesses from many networks wait in bounded number, too; known keys go on."""
+    monkeypatch.setattr("flowkeep.api.known_keys.KEPT_SECONDS", 60)
+    async with listening(settings, concurrency=1, waiting=80) as service:
+        seen = await service.key()
+        assert (await service.ask(seen, "/apps")).status_code == 200
+        most = AT_A_TIME + MOST_WAITING
+        async with locked(settings) as own:
+            asked = [
+                asyncio.create_task(service.ask(unknown(), "/apps", headers=of(network)))
+                for network in range(most + 10)
+            ]
+
+            def refused() -> None:
+                assert sum(one.done() for one in asked) == 10
+
+            await eventually(refused)
+            waits(service, most)
+            assert (await service.ask(seen, "/apps")).status_code == 200
+            await own.rollback()
+            statuses = [one.status_code for one in await asyncio.gather(*asked)]
+        assert (statuses.count(429), statuses.count(401)) == (10, most)
+
+
+async def test_who_gives_up_leaves_the_queue(service: Listening, settings: Settings) -> None:
+    """What nobody waits for any more is not asked, and its place is another's."""
+    known, right = KnownKeys(service.store.api_keys), (await service.key()).secret
+    async with locked(settings) as own:
+        asked = [asyncio.create_task(known.find(unknown())) for _ in range(AT_A_TIME)]
+        await eventually(lambda: are_asked(settings, AT_A_TIME))
+        given_up = [asyncio.create_task(known.find(unknown())) for _ in range(OF_ONE_NETWORK)]
+        await eventually(lambda: under_way(known, AT_A_TIME + OF_ONE_NETWORK))
+        with pytest.raises(TooManyRequests):
+            await known.find(right)
+        for one in given_up:
+            one.cancel()
+        await asyncio.gather(*given_up, return_exceptions=True)
+        await eventually(lambda: under_way(known, AT_A_TIME))
+        new = asyncio.create_task(known.find(right))
+        await eventually(lambda: under_way(known, AT_A_TIME + 1))
+        await own.rollback()
+        assert (await new).subject == "ana"
+        await asyncio.gather(*asked, return_exceptions=True)
+    await known.close()
+
+
+def under_way(known: KnownKeys, number: int) -> None:
+    """Fail unless so many unknown keys are asked about, or wait for that."""
+    assert known.unknown == number
+
+
+async def test_an_outage_makes_nobody_a_stranger(
+    service: Listening, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key that was known before an outage waits for no turn behind it, until it is revoked."""
+    monkeypatch.setattr("flowkeep.api.known_keys.KEPT_SECONDS", 0)
+    seen = await service.key()
+    assert (await service.ask(seen, "/apps")).status_code == 200
+    async with without_connections(settings):
+        assert (await service.ask(seen, "/apps")).status_code == 503
+
+    async def back() -> None:
+        assert (await service.ask(None, "/ready")).status_code == 200
+
+    await eventually(back)
+    async with locked(settings) as own:
+        asked = [asyncio.create_task(service.ask(unknown(), "/apps")) for _ in range(4)]
+        await eventually(lambda: are_asked(settings, AT_A_TIME))
+        again = asyncio.create_task(service.ask(seen, "/apps"))
+        await eventually(lambda: are_asked(settings, AT_A_TIME + 1))
+        await own.rollback()
+        assert (await again).status_code == 200
+        await asyncio.gather(*asked)
+    await service.store.api_keys.revoke("default", seen.id)
+    assert (await service.ask(seen, "/apps", headers=of(1))).status_code == 401
 
 
 async def test_one_question_serves_all_who_wait(service: Listening) -> None:

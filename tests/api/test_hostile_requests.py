@@ -107,6 +107,53 @@ async def test_deep_json_is_refused(service: Exposed, body: bytes) -> None:
     assert time.monotonic() - began < 5
 
 
+_NAMED = '{"id":"a","name":"\\ud800","more":%s}'
+_LEVELS = "[" * 900 + "]" * 900
+
+
+@pytest.mark.parametrize("path", ["/apps", "/runs", "/definitions/validate"])
+@pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "Application/Problem+JSON"])
+@pytest.mark.parametrize("inner", ["1", _LEVELS], ids=["flat", "deep"])
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ('{"id":"a","more":%s}', "utf-8-sig"),
+        ('{"id":"a","more":%s}', "utf-16"),
+        ('{"id":"a","more":%s}', "utf-16-le"),
+        ('{"id":"a","more":%s}', "utf-32-be"),
+        (_NAMED, "utf-8"),
+        (_NAMED.replace("\\ud800", "\ud800"), "utf-8"),
+    ],
+    ids=["mark", "utf-16", "utf-16-le", "utf-32-be", "half", "raw-half"],
+)
+async def test_json_that_parsers_read_differently_is_refused(
+    service: Exposed, path: str, kind: str, inner: str, text: str, encoding: str
+) -> None:
+    """JSON that only the standard library's parser reads reaches no route, be it deep or not."""
+    body = (text % inner).encode(encoding, "surrogatepass")
+    assert json.loads(body)["id"] == "a"
+    headers = {"content-type": kind}
+    problem = check(await service.ask(None, path, "POST", content=body, headers=headers), 400)
+    assert problem["code"] == "INVALID_JSON"
+    assert (await service.ask(None, "/apps")).json()["data"] == []
+
+
+async def test_what_is_written_beyond_ascii_arrives(service: Exposed) -> None:
+    """Names in UTF-8 and whole escaped pairs are read; a text in YAML is nobody's JSON."""
+    for number, body in enumerate(
+        ('{"id":"%s","name":"Zürich"}', r'{"id":"%s","name":"\ud83d\ude00"}')
+    ):
+        content = (body % f"a{number}").encode()
+        made = await service.ask(None, "/apps", "POST", content=content, headers=JSON)
+        assert made.status_code == 201, made.text
+    written = r"""{ref: report, label: 'Zürich \ud800', tasks: [{name: load, action: shop.load}]}"""
+    headers = {"content-type": "application/yaml"}
+    report = await service.ask(
+        None, "/definitions/validate", "POST", content=written.encode(), headers=headers
+    )
+    assert report.status_code == 200, report.text
+
+
 @pytest.mark.parametrize(
     "body",
     [

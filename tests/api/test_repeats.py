@@ -1,5 +1,6 @@
 """Requests that are carried out twice, because the first process died: what they make is one."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
@@ -21,6 +22,7 @@ from flowkeep.contracts.api.definitions import (
 )
 from flowkeep.contracts.api.keys import NewApiKey
 from flowkeep.contracts.api.runs import RerunRequest, RunStart
+from flowkeep.contracts.api.webhooks import MOST_WEBHOOKS, NewWebhook, WebhookPatch
 from flowkeep.errors import Conflict
 from flowkeep.worker import Worker
 from tests.api.borders import CANVAS
@@ -39,9 +41,9 @@ async def backend(client: WorkflowClient) -> AsyncIterator[Backend]:
         yield backend
 
 
-def again(backend: Backend, key: UUID) -> DirectClient:
+def again(backend: Backend, key: UUID, who: Principal | None = None) -> DirectClient:
     """Return the nouns as a process sees them that carries out a request anew."""
-    caller = Caller(principal=Principal.local(), request_id="r", request_key=key)
+    caller = Caller(principal=who or Principal.local(), request_id="r", request_key=key)
     return DirectClient(backend.store, backend.temporal, backend.settings, caller)
 
 
@@ -140,3 +142,28 @@ async def test_a_key_is_made_once(backend: Backend) -> None:
     keys = await again(backend, uuids.uuid7()).keys.list()
     assert [one.id for one in keys.data] == [key]
     assert await backend.store.api_keys.authenticate(made.secret) == made.shown()
+
+
+async def test_a_webhook_is_made_once(backend: Backend) -> None:
+    """A webhook whose making is repeated, also at once, is found again with the secret that signs.
+
+    That holds after it was changed, and where the tenant may have no more; an id that somebody else
+    has, here or in another tenant, is refused without a word of theirs.
+    """
+    key, new = uuids.uuid7(), NewWebhook(name="ops", url="https://example.com/hook")
+    first, second = await asyncio.gather(
+        *(again(backend, key).webhooks.create(new) for _ in range(2))
+    )
+    assert (first.id, first) == (key, second)
+    changed = await again(backend, key).webhooks.update(key, WebhookPatch(name="ops2"))
+    for n in range(MOST_WEBHOOKS - 1):
+        await backend.store.webhooks.create("default", new.evolve(name=f"n{n}"))
+    found = await again(backend, key).webhooks.create(new)
+    assert (found.shown(), found.secret) == (changed, first.secret)
+    with pytest.raises(Conflict, match="webhooks already"):
+        await again(backend, uuids.uuid7()).webhooks.create(new)
+    for tenant in ("default", "other"):
+        who = Principal(subject="eve", tenant_id=tenant, role=Role.ADMIN, via="token")
+        with pytest.raises(Conflict, match=f"the id {key} is taken"):
+            await again(backend, key, who).webhooks.create(new)
+    assert await again(backend, key).webhooks.get(key) == changed

@@ -108,6 +108,52 @@ async def test_many_watchers_cost_one(app: Any, service: AsyncRemoteClient) -> N
     await eventually(lambda: idle(store))
 
 
+async def test_many_watched_runs_cost_one(app: Any, service: AsyncRemoteClient) -> None:
+    """Forty watched runs in which nothing happens ask the ledger as often as a few do."""
+    store = app.state.backend.store
+    asked = 0
+
+    def count(*_: Any) -> None:
+        nonlocal asked
+        asked += 1
+
+    async with AsyncExitStack() as stack:
+        watchers = []
+        for _ in range(40):
+            watcher = service.runs.watch(await external(service), interval_seconds=0.5)
+            stack.push_async_callback(watcher.aclose)
+            watchers.append(watcher)
+        await asyncio.gather(*(anext(watcher) for watcher in watchers))
+        scope = store.runs._scope
+        assert isinstance(scope, EngineScope)
+        engine = scope.engine().sync_engine
+        event.listen(engine, "before_cursor_execute", count)
+        await asyncio.gather(*(anext(watcher) for watcher in watchers))
+        event.remove(engine, "before_cursor_execute", count)
+    assert 0 < asked <= 40  # in two seconds and a half, with looks at the callers among them
+    await eventually(lambda: idle(store))
+
+
+async def test_each_watched_run_tells_its_own_changes(app: Any, service: AsyncRemoteClient) -> None:
+    """Of runs that are watched together each tells what happens to it, and only that."""
+    runs = [await external(service) for _ in range(3)]
+    async with AsyncExitStack() as stack:
+        watchers = []
+        for run_id in runs:
+            watcher = service.runs.watch(run_id, interval_seconds=0.1)
+            stack.push_async_callback(watcher.aclose)
+            watchers.append(watcher)
+            await anext(watcher)
+        for number, run_id in enumerate(runs):
+            await service.runs.update(run_id, RunPatch(labels={"number": str(number)}))
+        for number, watcher in enumerate(watchers):
+            async for update in watcher:
+                if update.progress is not None and update.progress.run.labels:
+                    assert update.progress.run.labels == {"number": str(number)}
+                    break
+    await eventually(lambda: idle(app.state.backend.store))
+
+
 async def test_a_slow_watcher_skips_snapshots_never_events(
     app: Any, service: AsyncRemoteClient
 ) -> None:

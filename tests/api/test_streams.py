@@ -2,16 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx2
 import pytest
-from psycopg import AsyncConnection, sql
-from sqlalchemy import make_url
+from psycopg import AsyncConnection
 
 from flowkeep.clients.remote import AsyncRemoteClient
 from flowkeep.contracts.api.audit import AuditOutcome
@@ -19,10 +18,11 @@ from flowkeep.contracts.api.keys import IssuedKey
 from flowkeep.errors import Unauthenticated
 from flowkeep.settings import Settings
 from tests.api.listening import Listening, listening
+from tests.api.outages import waiting, without_connections
 from tests.support import eventually
 
 ELSEWHERE = {"workflow_type": "Elsewhere", "external": True}
-SOON = timedelta(seconds=2)
+SOON = timedelta(seconds=10)
 
 
 @pytest.fixture
@@ -44,22 +44,36 @@ def headers_of(key: IssuedKey) -> dict[str, str]:
     return {"Authorization": f"Bearer {key.secret}"}
 
 
+async def told(answer: httpx2.Response) -> AsyncGenerator[tuple[str, Any]]:
+    """Yield the events of a stream."""
+    kind = ""
+    async for line in answer.aiter_lines():
+        name, _, value = line.partition(": ")
+        if name == "event":
+            kind = value
+        elif name == "data":
+            yield kind, json.loads(value)
+
+
 async def events_of(answer: httpx2.Response) -> list[tuple[str, Any]]:
     """Return the events of a stream that somebody else ends."""
-    found, kind = [], ""
+    return await rest_of(told(answer))
+
+
+async def rest_of(events: AsyncGenerator[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """Return the events that are left of a stream that somebody else ends."""
     async with asyncio.timeout(30):
-        async for line in answer.aiter_lines():
-            name, _, value = line.partition(": ")
-            if name == "event":
-                kind = value
-            elif name == "data":
-                found.append((kind, json.loads(value)))
-    return found
+        return [event async for event in events]
 
 
 def ended_for(events: list[tuple[str, Any]], words: str) -> None:
     """Check that a stream was under way and ended with a problem."""
     assert events[0][0] == "progress"
+    ends_for(events, words)
+
+
+def ends_for(events: list[tuple[str, Any]], words: str) -> None:
+    """Check that a stream ended with a problem."""
     kind, problem = events[-1]
     assert (kind, problem["status"], problem["code"]) == ("problem", 401, "UNAUTHENTICATED")
     assert words in problem["detail"]
@@ -126,7 +140,7 @@ async def test_an_outage_ends_no_stream_but_what_is_over(
     """While the ledger cannot be asked streams stay open, but not beyond the life of their key."""
     admin = await service.key()
     watch = await run_of(service, admin)
-    lasting, brief = await service.key(), await service.key(expires_at=datetime.now(UTC) + 3 * SOON)
+    lasting, brief = await service.key(), await service.key(expires_at=datetime.now(UTC) + SOON)
     async with AsyncExitStack() as stack:
         answers = [
             await stack.enter_async_context(
@@ -134,32 +148,37 @@ async def test_an_outage_ends_no_stream_but_what_is_over(
             )
             for key in (lasting, brief)
         ]
+        streams = [told(answer) for answer in answers]
+        for stream in streams:
+            assert (await anext(stream))[0] == "progress"
         async with without_connections(settings):
-            ended_for(await events_of(answers[1]), "expired")
+            ends_for(await rest_of(streams[1]), "expired")
             assert not answers[0].is_closed
         await service.store.api_keys.revoke("default", lasting.id)
-        ended_for(await events_of(answers[0]), "revoked")
+        ends_for(await rest_of(streams[0]), "revoked")
 
 
-@asynccontextmanager
-async def without_connections(settings: Settings) -> AsyncIterator[None]:
-    """Let nobody reach the ledger until the end of the block."""
-    url = make_url(settings.database_url())
-    place = url.set(drivername="postgresql", database="postgres")
-    name = sql.Identifier(url.database or "")
-    async with await AsyncConnection.connect(
-        place.render_as_string(hide_password=False), autocommit=True
-    ) as other:
-        allow = sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS {}")
-        await other.execute(allow.format(name, sql.SQL("false")))
-        try:
-            await other.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
-                (url.database,),
-            )
-            yield
-        finally:
-            await other.execute(allow.format(name, sql.SQL("true")))
+async def test_a_watch_that_begins_in_an_outage(service: Listening, settings: Settings) -> None:
+    """A watch that loses the ledger at its first look goes on when the ledger is back; one that is
+    asked for meanwhile is answered at once."""
+    key = await service.key()
+    watch = await run_of(service, key)
+    own = await AsyncConnection.connect(settings.database_url())
+    await own.execute("LOCK TABLE flowkeep.run_event IN ACCESS EXCLUSIVE MODE")
+    async with service.http.stream("GET", watch, headers=headers_of(key)) as answer:
+        assert answer.status_code == 200
+
+        async def looks() -> None:
+            assert await waiting(settings, "SELECT%run_event") > 0
+
+        await eventually(looks)
+        async with without_connections(settings):  # and without the lock
+            refused = await service.ask(key, watch.removeprefix("/api/v1"))
+            assert refused.status_code == 503
+            assert int(refused.headers["Retry-After"]) > 0
+        async with asyncio.timeout(30):
+            assert (await anext(told(answer)))[0] == "progress"
+    await own.close()
 
 
 async def test_a_key_has_some_streams(service: Listening) -> None:

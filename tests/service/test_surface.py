@@ -20,7 +20,7 @@ ONLY_REMOTE = {
     "runs.handle": "the direct client's programs have WorkflowClient.get_handle",
 }
 """Public methods that the direct client lacks, and why."""
-ONLY_DIRECT: dict[str, str] = {}
+ONLY_DIRECT = {"runs.found": "a page as the ledger gives it, for the service to pass on"}
 """Nouns and methods that the remote clients lack, and why."""
 
 
