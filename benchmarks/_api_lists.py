@@ -18,6 +18,7 @@ from benchmarks._support import say
 from flowkeep.contracts.api.access import Role
 from flowkeep.contracts.api.keys import NewApiKey
 from flowkeep.statestore import connect
+from flowkeep.statestore.migrate import upgrade
 
 LIMITS = (20, 100)
 CONNECTIONS = 10
@@ -55,6 +56,7 @@ async def measure(sizes: Sizes) -> Figures:
         folder = sizes.kept or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         ledger = await stack.enter_async_context(LedgerServer(folder).running())
         await ledger.provide([sizes.runs], spend=False)
+        await upgrade(ledger.url(sizes.runs))  # one that was kept
         async with await connect(settings=ledger.settings(sizes.runs)) as store:
             new = NewApiKey(name="benchmark", role=Role.ADMIN)
             key = await store.api_keys.create(TENANT, new, subject="benchmark")

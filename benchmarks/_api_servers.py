@@ -11,7 +11,11 @@ from benchmarks._support import cpu_seconds
 
 SERVICE = ("-m", "flowkeep", "api", "--port", "0")
 BARE = ("-c", "from benchmarks._api_bare import main; main()")
-UNLIMITED = {"FLOWKEEP_API_RATE_PER_SECOND": "1000000", "FLOWKEEP_API_BURST": "1000000"}
+UNLIMITED = {
+    "FLOWKEEP_API_RATE_PER_SECOND": "1000000",
+    "FLOWKEEP_API_BURST": "1000000",
+    "FLOWKEEP_API_STREAMS": "1000000",
+}
 """A single key makes all requests."""
 _PLACE = "REST API"
 _START_SECONDS = 120.0

@@ -52,15 +52,19 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
         secrets: Values known to be secret; those under four characters are ignored.
     """
     known = {value for value in secrets if len(value) >= _SHORTEST}
-    forms = known | {quote(value, safe="") for value in known} | {quote_plus(v) for v in known}
-    for form in sorted(forms, key=len, reverse=True):
-        text = text.replace(form, MASK)
+    if known:
+        forms = known | {quote(value, safe="") for value in known} | {quote_plus(v) for v in known}
+        for form in sorted(forms, key=len, reverse=True):
+            text = text.replace(form, MASK)
     if "://" in text:
         text = _WORD.sub(_without_password, text)
     if "fk_" in text:
         text = _API_KEY.sub(rf"\1_{MASK}", text)
-    text = _ASSIGNMENT.sub(rf"\1{MASK}", text)
-    return _JSON_MEMBER.sub(rf"\1{MASK}", text)
+    if "=" in text:
+        text = _ASSIGNMENT.sub(rf"\1{MASK}", text)
+    if ":" in text:
+        text = _JSON_MEMBER.sub(rf"\1{MASK}", text)
+    return text
 
 
 def _without_password(found: re.Match[str]) -> str:

@@ -19,6 +19,7 @@ from temporalio.testing import ActivityEnvironment
 from flowkeep import telemetry
 from flowkeep.errors import ConfigurationError
 from flowkeep.settings import TelemetrySettings
+from flowkeep.telemetry.lines import Lines as Written
 
 Lines = Callable[[], list[dict[str, Any]]]
 
@@ -252,3 +253,26 @@ def test_metrics_want_a_free_port() -> None:
         taken.listen()
         with pytest.raises(ConfigurationError, match="METRICS_ADDRESS to a free host:port"):
             telemetry.start_core(f"127.0.0.1:{taken.getsockname()[1]}")
+
+
+def test_a_line_is_that_of_a_record(logs: tuple[io.StringIO, Lines]) -> None:
+    """A line past the machinery of records is the same line, secrets removed."""
+    fields: dict[str, str | float] = {"route": "/runs", "ms": 1.5, "request_id": "password=x"}
+    telemetry.get_logger("flowkeep.example").info("request", **fields)  # pytest listens too
+    with own_handler_alone():
+        Written("flowkeep.example").write("request", fields)
+    one, other = logs[1]()
+    assert list(one) == list(other)
+    assert one.pop("timestamp") <= other.pop("timestamp")
+    assert one == other
+    assert one["request_id"] == "password=***"
+
+
+def test_lines_go_wherever_records_go(
+    logs: tuple[io.StringIO, Lines], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where somebody else listens too, they get a record of each line."""
+    caplog.set_level(logging.INFO)
+    Written("flowkeep.example").write("request", {"route": "/runs"})
+    assert [record.getMessage() for record in caplog.records] == ["request"]
+    assert [line["route"] for line in logs[1]()] == ["/runs"]

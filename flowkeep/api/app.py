@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, cast
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.gzip import GZipMiddleware
 
 from flowkeep.api import routes
 from flowkeep.api.authentication import (
@@ -24,13 +23,17 @@ from flowkeep.api.context import REQUEST_ID
 from flowkeep.api.idempotency import REPLAYED_HEADER, IdempotencyMiddleware, Replayed, replay
 from flowkeep.api.middleware import RequestMiddleware
 from flowkeep.api.middleware_body import BodyMiddleware
+from flowkeep.api.middleware_compression import CompressionMiddleware
 from flowkeep.api.middleware_crowd import CrowdMiddleware
+from flowkeep.api.middleware_depth import DepthMiddleware
 from flowkeep.api.middleware_document import describe
 from flowkeep.api.middleware_operations import OperationsMiddleware
 from flowkeep.api.operations import Operations
+from flowkeep.api.paths import Paths
 from flowkeep.api.problems import add_handlers
 from flowkeep.api.rates import Rates
 from flowkeep.api.sessions import CSRF_HEADER
+from flowkeep.api.streams import Streams
 from flowkeep.clients.backend import Backend
 from flowkeep.clients.direct.journal_writer import writer_of
 from flowkeep.clients.readiness import Readiness
@@ -106,18 +109,24 @@ def build_app(settings: Settings, meter: Meter | None = None) -> FastAPI:
         lifespan=lifespan,
         telemetry=cast("TelemetryConfig", request_telemetry()),
     )
+    free = frozenset(f"{PREFIX}/{path}" for path in ("health", "ready"))
     # From the inside out: each stands around those before it.
     app.add_middleware(IdempotencyMiddleware)
-    app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
+    app.add_middleware(CompressionMiddleware)
+    app.add_middleware(DepthMiddleware)
     app.add_middleware(
         CrowdMiddleware,
         most=settings.api.concurrency,
         waiting=settings.api.waiting,
         seconds=settings.api.waiting_seconds,
-        free=frozenset(f"{PREFIX}/{path}" for path in ("health", "ready")),
+        free=free,
     )
     app.add_middleware(
-        BodyMiddleware, most_bytes=settings.api.body_bytes, seconds=settings.api.body_seconds
+        BodyMiddleware,
+        most_bytes=settings.api.body_bytes,
+        room_bytes=settings.api.bodies_bytes,
+        seconds=settings.api.body_seconds,
+        free=free,
     )
     if settings.api.cors_origins:
         app.add_middleware(CORSMiddleware, allow_origins=settings.api.cors_origins, **_CORS)
@@ -130,11 +139,13 @@ def build_app(settings: Settings, meter: Meter | None = None) -> FastAPI:
         inner(), app.router
     )
     app.state.rates = Rates(settings.api)
+    app.state.streams = Streams(settings.api.streams)
     app.state.operations = operations
     add_handlers(app)
     app.add_exception_handler(Replayed, replay)
     for noun in sorted(module.name for module in iter_modules(routes.__path__)):
         app.include_router(import_module(f"{routes.__name__}.{noun}").router, prefix=PREFIX)
+    app.router.middleware_stack = Paths(app, PREFIX)
     app.openapi = lambda: _document(app, settings.api.open)  # type: ignore[method-assign]
     return app
 

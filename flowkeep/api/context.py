@@ -50,7 +50,7 @@ Limit = Annotated[int, Query(ge=1, le=100, description="Rows per page.")]
 Cursor = Annotated[str | None, Query(description="`next` of the page before.", max_length=500)]
 
 
-def expected_revision(
+async def expected_revision(
     if_match: Annotated[
         str | None,
         Header(description='The ETag that was read, for example `"3"`: fail if it has changed.'),

@@ -1,8 +1,8 @@
 """What surrounds every request: its name, its line in the log, headers, and sane proportions."""
 
-import logging
 import re
 import time
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -13,10 +13,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flowkeep.api.context import REQUEST_ID
 from flowkeep.api.problems import answer
-from flowkeep.telemetry.logs import get_logger
+from flowkeep.telemetry.lines import Lines
 
-_NAME = "flowkeep.api.requests"
-_log = get_logger(_NAME)
+_lines = Lines("flowkeep.api.requests")
 
 MOST_PATH = 4096
 """Most characters of a path."""
@@ -27,11 +26,14 @@ MOST_HEADERS = 32 * 1024
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._:=+/@-]{1,128}")
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-}
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+)
+_USUAL = ((b"cache-control", b"no-store"),)
+"""Unless an answer says something else."""
+_VARY = (b"vary", b"Accept-Encoding")
 
 
 class RequestMiddleware:
@@ -97,18 +99,25 @@ class _Exchange:
 
     def _completed(self, message: Message) -> Message:
         """Add the headers that every answer has."""
-        headers = MutableHeaders(raw=list(message["headers"]))
-        headers[REQUEST_ID] = self._state["request_id"]
-        for name, value in (_HEADERS | self._state.get("answer_headers", {})).items():
-            headers[name] = value
-        headers.setdefault("Cache-Control", "no-store")
+        raw = [*message["headers"], *self._own_headers()]
+        known = {name for name, _ in message["headers"]}
+        raw += [one for one in _USUAL if one[0] not in known]
+        if b"vary" not in known or not any(b"accept-encoding" in v.lower() for _, v in raw):
+            raw.append(_VARY)
         if self._status == 405:
+            headers = MutableHeaders(raw=raw)
             headers["Allow"] = ", ".join(self._allowed())
             if self._method == "OPTIONS":
                 self._status = 204
                 for name in ("Content-Length", "Content-Type"):
                     del headers[name]
-        return {**message, "status": self._status, "headers": headers.raw}
+        return {**message, "status": self._status, "headers": raw}
+
+    def _own_headers(self) -> Iterator[tuple[bytes, bytes]]:
+        yield b"x-request-id", self._state["request_id"].encode()
+        yield from _HEADERS
+        for name, value in self._state.get("answer_headers", {}).items():
+            yield name.lower().encode(), value.encode("latin-1")
 
     def _allowed(self) -> list[str]:
         scope = {"type": "http", "path": self._scope["path"], "root_path": "", "headers": []}
@@ -123,7 +132,7 @@ class _Exchange:
         return [*(["HEAD"] if "GET" in found else []), *found, "OPTIONS"]
 
     def log(self) -> None:
-        if not logging.getLogger(_NAME).isEnabledFor(logging.INFO):
+        if not _lines.wanted:
             return
         route = self._scope.get("route")
         caller = self._state.get("caller")
@@ -139,7 +148,7 @@ class _Exchange:
             "run_id": run_id,
         }
         told = {name: str(value) for name, value in fields.items() if value is not None}
-        _log.info("request", **told | {"status": fields["status"], "ms": fields["ms"]})
+        _lines.write("request", told | {"status": fields["status"], "ms": fields["ms"]})
 
 
 def _oddity(scope: Scope) -> tuple[int, str, str] | None:

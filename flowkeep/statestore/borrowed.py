@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from flowkeep.errors import InvalidInput
 from flowkeep.statestore.repositories.requests import Steps, drive
-from flowkeep.statestore.session import Session, as_text
+from flowkeep.statestore.session import Session
+from flowkeep.statestore.sql_text import as_text
 from flowkeep.statestore.translation import translated
 
 T = TypeVar("T")

@@ -4,36 +4,21 @@ import asyncio
 import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
-from functools import lru_cache
 from typing import Any, Protocol
 
 import psycopg
-from psycopg.rows import dict_row
-from sqlalchemy import CursorResult, Executable, QueuePool, TextClause
-from sqlalchemy import text as sql
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from psycopg.pq import TransactionStatus
+from sqlalchemy import CursorResult, Executable, PoolProxiedConnection, QueuePool
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.util import greenlet_spawn
 
 from flowkeep.errors import InvalidInput
 from flowkeep.statestore.engine import describe
+from flowkeep.statestore.pages import RANGES_ONLY, SET_RANGES, Pages, Rows
+from flowkeep.statestore.sql_text import as_text
 from flowkeep.statestore.translation import translated
+from flowkeep.statestore.turns import turns_of
 from flowkeep.telemetry.traces import is_tracing
-
-_DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]
-
-# A list's page is a range of an index in the index's own order. Where the planner expects few rows
-# it would rather gather and sort them; when it errs (a new owner, old statistics), that reads and
-# sorts all of a tenant's runs. With each page's own values it also knows which of two filters is
-# the rarer one. Starting a parallel worker takes longer than the page.
-_RANGES_ONLY = {
-    "enable_sort": "off",
-    "enable_bitmapscan": "off",
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
-    "plan_cache_mode": "force_custom_plan",
-    "max_parallel_workers_per_gather": "0",
-}
-_SET_RANGES = "; ".join(f"SET LOCAL {name} = {value}" for name, value in _RANGES_ONLY.items())
 
 
 class Session:
@@ -42,17 +27,13 @@ class Session:
     Args:
         connection: An open connection inside a transaction.
         schema_name: Schema of the ledger's tables.
-        paging: Whether `rows` are ordered ranges of indexes in a transaction of their own.
     """
 
-    __slots__ = ("_options", "_paging", "connection", "schema_name")
+    __slots__ = ("_options", "connection", "schema_name")
 
-    def __init__(
-        self, connection: AsyncConnection, schema_name: str, *, paging: bool = False
-    ) -> None:
+    def __init__(self, connection: AsyncConnection, schema_name: str) -> None:
         self.connection = connection
         self.schema_name = schema_name
-        self._paging = paging
         self._options = {"schema_translate_map": {None: schema_name}}
 
     async def execute(
@@ -71,19 +52,9 @@ class Session:
             raise InvalidInput("a text holds invalid unicode (a lone surrogate)") from None
 
     async def rows(self, statement: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-        """Return the rows of SQL text; of a page, by one message and one answer."""
-        if not self._paging:
-            found = await self.execute(statement, parameters)
-            return [dict(row) for row in found.mappings()]
-        native = f"BEGIN READ ONLY; {_SET_RANGES}; {_as_native(statement, self.schema_name)}"
-        async with psycopg.AsyncClientCursor(await self.driver(), row_factory=dict_row) as cursor:
-            try:
-                await cursor.execute(f"{native}; ROLLBACK", parameters)
-            except UnicodeEncodeError:
-                raise InvalidInput("a text holds invalid unicode (a lone surrogate)") from None
-            while cursor.description is None:
-                cursor.nextset()
-            return await cursor.fetchall()
+        """Return the rows of SQL text."""
+        found = await self.execute(statement, parameters)
+        return [dict(row) for row in found.mappings()]
 
     def translated(self) -> AbstractContextManager[None]:
         """Turn errors into ours before the session ends, where it is to go on behind one."""
@@ -91,21 +62,7 @@ class Session:
 
     async def driver(self) -> psycopg.AsyncConnection[Any]:
         """Return the driver's connection inside the same transaction, for COPY."""
-        raw = await self.connection.get_raw_connection()
-        connection: psycopg.AsyncConnection[Any] = raw.driver_connection  # type: ignore[assignment]
-        return connection
-
-
-@lru_cache(maxsize=256)
-def as_text(template: str, schema_name: str) -> TextClause:
-    """Return SQL text in which `{schema}` stands for the schema."""
-    return sql(template.replace("{schema}", f'"{schema_name}"'))
-
-
-@lru_cache(maxsize=256)
-def _as_native(template: str, schema_name: str) -> str:
-    """Return SQL text as the driver takes it."""
-    return str(as_text(template, schema_name).compile(dialect=_DIALECT))
+        return _driver(self.connection)
 
 
 class Scope(Protocol):
@@ -127,8 +84,8 @@ class Scope(Protocol):
         """Open a session for reading pages of lists, in which no plan sorts what it could range."""
         ...
 
-    def paging(self) -> AbstractAsyncContextManager[Session]:
-        """Open a session whose `rows` are read as in an ordered one."""
+    def paging(self) -> AbstractAsyncContextManager[Rows]:
+        """Open what reads rows as an ordered session does, each statement for itself."""
         ...
 
 
@@ -145,17 +102,20 @@ class EngineScope:
     def __init__(self, factory: Callable[[], AsyncEngine], schema_name: str) -> None:
         self._factory = factory
         self._schema_name = schema_name
-        self._engines: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncEngine] = (
+        self._engines: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Pooled] = (
             weakref.WeakKeyDictionary()
         )
 
     def engine(self) -> AsyncEngine:
         """Return the engine of the running loop."""
+        return self._pooled().engine
+
+    def _pooled(self) -> "_Pooled":
         loop = asyncio.get_running_loop()
-        engine = self._engines.get(loop)
-        if engine is None:
-            engine = self._engines[loop] = self._factory()
-        return engine
+        found = self._engines.get(loop)
+        if found is None:
+            found = self._engines[loop] = _Pooled(self._factory())
+        return found
 
     def connections(self) -> int:
         """Return how many sessions the pool holds open at a time; one where it does not say."""
@@ -165,18 +125,22 @@ class EngineScope:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Session]:
         """Open a transaction; a clean exit commits."""
-        engine = self.engine()
-        with translated(describe(engine.url)):
-            async with engine.begin() as connection:
+        pooled = self._pooled()
+        with translated(pooled.where):
+            async with pooled.turns, pooled.engine.begin() as connection:
+                driver = _driver(connection)
+                if driver.autocommit:  # SQLAlchemy only ends the transaction
+                    await driver.execute("BEGIN", prepare=False)
                 yield Session(connection, self._schema_name)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Session]:
         """Open a session in which each statement stands alone: no BEGIN, no COMMIT to wait for."""
-        engine = self.engine()
-        with translated(describe(engine.url)):
-            async with engine.connect() as connection:
-                await connection.execution_options(isolation_level="AUTOCOMMIT")
+        pooled = self._pooled()
+        with translated(pooled.where):
+            async with pooled.turns, pooled.engine.connect() as connection:
+                if not _driver(connection).autocommit:  # of an engine of the caller's own
+                    await connection.execution_options(isolation_level="AUTOCOMMIT")
                 yield Session(connection, self._schema_name)
 
     def single(self) -> AbstractAsyncContextManager[Session]:
@@ -185,32 +149,47 @@ class EngineScope:
 
     @asynccontextmanager
     async def ordered(self) -> AsyncIterator[Session]:
-        """Open a transaction that only reads ordered ranges of indexes; see `_RANGES_ONLY`."""
-        engine = self.engine()
-        with translated(describe(engine.url)):
-            async with engine.connect() as connection:
-                await connection.execution_options(isolation_level="AUTOCOMMIT")
-                session = Session(connection, self._schema_name)
-                # One message, and one answer to wait for; the pool rolls back.
-                driver = await session.driver()
-                await driver.execute(f"BEGIN READ ONLY; {_SET_RANGES}", prepare=False)
-                yield session
+        """Open a transaction that only reads ordered ranges of indexes; see `RANGES_ONLY`."""
+        async with self.read() as session:
+            # One message, and one answer to wait for; the pool rolls back.
+            driver = await session.driver()
+            await driver.execute(f"BEGIN READ ONLY; {SET_RANGES}", prepare=False)
+            yield session
 
     @asynccontextmanager
-    async def paging(self) -> AsyncIterator[Session]:
-        """Open a session whose `rows` are a transaction each, sent as one message."""
+    async def paging(self) -> AsyncIterator[Rows]:
+        """Open what reads each page in one message, past SQLAlchemy."""
         if is_tracing():  # which sees what SQLAlchemy sends
             async with self.ordered() as session:
                 yield session
             return
-        async with self.read() as session:
-            yield Session(session.connection, self._schema_name, paging=True)
+        pooled = self._pooled()
+        with translated(pooled.where):
+            async with pooled.turns:
+                raw = await pooled.engine.raw_connection()
+                driver: psycopg.AsyncConnection[Any] = raw.driver_connection  # type: ignore[assignment]
+                ours = driver.autocommit
+                try:
+                    if not ours:  # of an engine of the caller's own
+                        await driver.set_autocommit(True)
+                    yield Pages(driver, self._schema_name)
+                finally:
+                    await _give_back(raw, driver, autocommit=ours)
 
     async def close(self) -> None:
         """Close the connections of the running loop."""
-        engine = self._engines.pop(asyncio.get_running_loop(), None)
-        if engine is not None:
-            await engine.dispose()
+        found = self._engines.pop(asyncio.get_running_loop(), None)
+        if found is not None:
+            await found.engine.dispose()
+
+
+class _Pooled:
+    """The engine of one event loop, and what goes with it."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+        self.turns = turns_of(engine)
+        self.where = describe(engine.url)
 
 
 class BoundScope:
@@ -248,13 +227,36 @@ class BoundScope:
         with translated(self._where):
             savepoint = await self._session.connection.begin_nested()
             try:
-                for name, value in _RANGES_ONLY.items():
+                for name, value in RANGES_ONLY.items():
                     await self._session.execute(f"SET LOCAL {name} = {value}")
                 yield self._session
             finally:
                 if savepoint.is_active:
                     await savepoint.rollback()
 
-    def paging(self) -> AbstractAsyncContextManager[Session]:
+    @asynccontextmanager
+    async def paging(self) -> AsyncIterator[Rows]:
         """Read pages inside the transaction."""
-        return self.ordered()
+        async with self.ordered() as session:
+            yield session
+
+
+def _driver(connection: AsyncConnection) -> psycopg.AsyncConnection[Any]:
+    """Return the driver's connection of SQLAlchemy's."""
+    assert connection.sync_connection is not None
+    raw = connection.sync_connection.connection
+    driver: psycopg.AsyncConnection[Any] = raw.driver_connection  # type: ignore[assignment]
+    return driver
+
+
+async def _give_back(
+    raw: PoolProxiedConnection, driver: psycopg.AsyncConnection[Any], *, autocommit: bool
+) -> None:
+    """Return a connection to its pool, which waits for the server only to clean up."""
+    is_idle = driver.pgconn.transaction_status == TransactionStatus.IDLE
+    if is_idle and not autocommit:
+        await driver.set_autocommit(False)
+    if is_idle and autocommit:
+        raw.close()
+    else:
+        await asyncio.shield(greenlet_spawn(raw.close))

@@ -12,6 +12,7 @@ import json
 import logging
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, TextIO
@@ -77,10 +78,14 @@ def configure(
             f"FLOWKEEP_LOG_LEVEL: {settings.log_level!r} is no log level",
             hint="use DEBUG, INFO, WARNING, ERROR or CRITICAL",
         )
-    handler = _Handler(stream)
-    handler.setFormatter(_formatter(settings, handler.stream, process))
+    handler = Handler(stream)
+    console = settings.log_format == "console" or (
+        settings.log_format == "auto" and handler.stream.isatty()
+    )
+    handler.setFormatter(_formatter(handler.stream, process, console=console))
+    handler.is_json, handler.process = not console, process
     root = logging.getLogger()
-    for other in [known for known in root.handlers if isinstance(known, _Handler)]:
+    for other in [known for known in root.handlers if isinstance(known, Handler)]:
         root.removeHandler(other)
     root.addHandler(handler)
     root.setLevel(level)
@@ -96,19 +101,37 @@ def configure(
 def silence() -> None:
     """Take the handler of `configure` off the root logger again."""
     root = logging.getLogger()
-    for handler in [known for known in root.handlers if isinstance(known, _Handler)]:
+    for handler in [known for known in root.handlers if isinstance(known, Handler)]:
         root.removeHandler(handler)
 
 
-class _Handler(logging.StreamHandler[TextIO]):
-    """Our handler; standard error is looked up for each record, because it may be replaced."""
+class Handler(logging.StreamHandler[TextIO]):
+    """Our handler; standard error is looked up for each record, because it may be replaced.
+
+    Args:
+        stream: Where lines go; standard error when left out.
+
+    Attributes:
+        is_json: Whether lines are JSON.
+        process: Name of this process.
+    """
+
+    is_json = False
+    process: str | None = None
 
     def __init__(self, stream: TextIO | None) -> None:
         self._fixed = stream
         super().__init__(stream)
 
+    def write(self, line: str) -> None:
+        """Write a line that is made already."""
+        with self.lock or nullcontext():
+            self.stream.write(f"{line}{self.terminator}")
+            self.flush()
+
     @property
     def stream(self) -> TextIO:
+        """Where lines go."""
         return self._fixed or sys.stderr
 
     @stream.setter
@@ -135,13 +158,7 @@ class _Formatter(structlog.stdlib.ProcessorFormatter):
         return super().format(record)
 
 
-def _formatter(
-    settings: TelemetrySettings, stream: TextIO, process: str | None
-) -> logging.Formatter:
-    console = settings.log_format == "console" or (
-        settings.log_format == "auto" and stream.isatty()
-    )
-
+def _formatter(stream: TextIO, process: str | None, *, console: bool) -> logging.Formatter:
     def name_process(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         if process is not None:
             event["process"] = process
@@ -165,7 +182,7 @@ def _formatter(
             colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
     else:
-        renderer = structlog.processors.JSONRenderer(serializer=_to_json)
+        renderer = structlog.processors.JSONRenderer(serializer=to_json)
     return _Formatter(
         foreign_pre_chain=shared,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _redact, renderer],
@@ -255,7 +272,8 @@ def _redacted(value: Any, depth: int) -> Any:
     return redact(str(value))
 
 
-def _to_json(event: EventDict, **_options: Any) -> str:
+def to_json(event: EventDict, **_options: Any) -> str:
+    """Return a line of JSON."""
     try:
         return orjson.dumps(event).decode()
     except TypeError:  # an integer above 64 bits, or text that is no valid Unicode

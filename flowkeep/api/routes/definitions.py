@@ -49,7 +49,7 @@ async def apply_definition(
     return done
 
 
-def _app(
+async def _app(
     app_id: Annotated[Word | None, Query(description="Only definitions of this app.")] = None,
     project_id: Annotated[Word | None, Query(description="The same as app_id.")] = None,
 ) -> str | None:

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import TypeAdapter
 
-from flowkeep.api.answers import as_json, as_page, is_known
+from flowkeep.api.answers import as_found, as_json, is_known
 from flowkeep.api.context import Client, Expected, etag
 from flowkeep.api.problems import documented
 from flowkeep.contracts import Run, RunSummary
@@ -53,7 +53,7 @@ async def list_runs(
     request: Request, client: Client, query: Annotated[RunQuery, Query()]
 ) -> Response:
     """List the runs that you may see, archived ones included, newest first."""
-    return as_page(request, _RUNS, await client.runs.list(query))
+    return as_found(request, _RUNS, *await client.runs.found(query))
 
 
 @router.get("/counts")

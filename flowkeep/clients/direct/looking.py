@@ -4,9 +4,11 @@ from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from flowkeep.clients.direct.marks import marks_of
 from flowkeep.clients.watched_tasks import WatchedTasks
 from flowkeep.contracts import Run
 from flowkeep.contracts.progress import RunProgress, compute_progress
+from flowkeep.contracts.run_mark import RunMark
 from flowkeep.errors import TemporalUnavailable
 
 if TYPE_CHECKING:
@@ -44,7 +46,8 @@ async def snapshots(client: "DirectClient", run: Run) -> AsyncGenerator[RunProgr
         NotFound: If the run was deleted meanwhile.
         LedgerUnavailable: If the ledger is away.
     """
-    tasks = WatchedTasks(client.store)
+    tasks, marks = WatchedTasks(client.store), marks_of(client.store)
+    seen: RunMark | None = None
     while True:
         try:
             if not is_external(run):
@@ -53,7 +56,10 @@ async def snapshots(client: "DirectClient", run: Run) -> AsyncGenerator[RunProgr
                 return
         except TemporalUnavailable:
             pass
-        run = await client.store.runs.get(run.tenant_id, run.id)
+        mark = await marks.of(run)
+        if mark is None or mark != seen:
+            run = await client.store.runs.get(run.tenant_id, run.id)
+        seen = mark
         yield compute_progress(run, await tasks.of(run), (), datetime.now(UTC))
         if run.status.terminal:
             return

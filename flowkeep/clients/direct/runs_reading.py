@@ -1,6 +1,6 @@
 """Runs and lists of them, from the ledger alone."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -49,18 +49,28 @@ class RunReads(RunNoun):
             InvalidInput: If the cursor is none of this list.
             NotFound: If the caller does not see the parent that is asked for.
         """
+        return listed(*await self.found(query))
+
+    async def found(
+        self, query: RunQuery
+    ) -> tuple[Page[RunSummary], Callable[[RunSummary], object]]:
+        """Return what `list` returns as the ledger gives it, for who passes it on.
+
+        Returns:
+            The page, and what gives the place behind a run.
+        """
         if query.parent_run_id is not None:
             await self._seen(query.parent_run_id)
             found = await self._store.runs.find_by_parent(
                 self._tenant, query.parent_run_id, query.limit, _place(query)
             )
-            return listed(found, lambda run: run.id)
+            return found, _by_id
         visible = self._visible(query.app_id, query.owner)
         if visible.nothing:
-            return Listing(data=(), limit=query.limit)
+            return Page(data=(), limit=query.limit, has_more=False), _by_id
         if query.order == "updated":
-            return await self._rested(query, visible)
-        return listed(await self._page(query, visible), lambda run: run.id)
+            return await self._rested(query, visible), _by_rest
+        return await self._page(query, visible), _by_id
 
     async def iterate(self, query: RunQuery = _ALL) -> AsyncIterator[RunSummary]:
         """Yield the runs of all pages from the query's on."""
@@ -116,11 +126,11 @@ class RunReads(RunNoun):
             apps=apps,
         )
 
-    async def _rested(self, query: RunQuery, visible: Visible) -> Listing[RunSummary]:
+    async def _rested(self, query: RunQuery, visible: Visible) -> Page[RunSummary]:
         """Return a page of the runs in a status, longest unchanged first."""
         moment, _, name = (query.cursor or "").partition("/")
         assert query.status is not None, "the query has been checked"
-        page = await self._store.runs.list_by_status(
+        return await self._store.runs.list_by_status(
             self._tenant,
             query.status,
             query.limit,
@@ -129,8 +139,14 @@ class RunReads(RunNoun):
             owner=visible.owner,
             apps=visible.apps,
         )
-        microsecond = timedelta(microseconds=1)
-        return listed(page, lambda run: f"{(run.updated_at - _EPOCH) // microsecond}/{run.id}")
+
+
+def _by_id(run: RunSummary) -> UUID:
+    return run.id
+
+
+def _by_rest(run: RunSummary) -> str:
+    return f"{(run.updated_at - _EPOCH) // timedelta(microseconds=1)}/{run.id}"
 
 
 def _place(query: RunQuery) -> UUID | None:

@@ -9,12 +9,13 @@ import asyncio
 import dataclasses
 from collections import deque
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing, contextmanager, suppress
+from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from flowkeep.clients.direct.looking import snapshots
+from flowkeep.clients.direct.marks import marks_of
 from flowkeep.contracts import Run
 from flowkeep.contracts.api.watching import RunUpdate
 from flowkeep.contracts.progress import RunProgress
@@ -30,6 +31,8 @@ _KEPT_EVENTS = 256
 _PAGE = 100
 _QUIET_SECONDS = 2.0
 """After which an unchanged snapshot is told again: time has passed in it."""
+_RETRY_SECONDS = 1.0
+"""Until a ledger that was away is asked again."""
 _ENDS = ("end", "gone")
 
 _watches: "WeakKeyDictionary[Store, dict[tuple[Any, ...], SharedWatch]]" = WeakKeyDictionary()
@@ -87,6 +90,7 @@ class SharedWatch:
         key: tuple[Any, ...],
     ) -> None:
         self._client = client
+        self._marks = marks_of(client.store)
         self._run = run
         self._known, self._key = known, key
         self._intervals: dict[object, float] = {}
@@ -113,7 +117,13 @@ class SharedWatch:
                 changed, newest = self._changed, self._newest
                 if newest is not None:
                     after = self._last_seq if after is None else after
-                    for event in await self._behind(after):
+                    try:
+                        events = await self._behind(after)
+                    except LedgerUnavailable:
+                        await asyncio.sleep(_RETRY_SECONDS)
+                        yield None
+                        continue
+                    for event in events:
                         assert event.event is not None
                         after = event.event.seq
                         yield event
@@ -152,18 +162,28 @@ class SharedWatch:
     async def _look(self) -> None:
         """Look again and again; a ledger that is away is waited for."""
         try:
-            newest = await self._client.store.runs.list_events(self._run.tenant_id, self._run.id, 1)
-            self._kept_after = self._last_seq = newest[0].seq if newest else 0
+            begun = False
             while not self._ended():
-                with suppress(LedgerUnavailable):
+                try:
+                    if not begun:
+                        await self._begin()
+                        begun = True
                     await self._follow()
-                if not self._ended():
-                    await self._rest()
+                except LedgerUnavailable:
+                    await asyncio.sleep(_RETRY_SECONDS)
+                else:
+                    if not self._ended():
+                        await self._rest()
         except Exception as error:  # noqa: BLE001 - its watchers raise it
             self._failure = error
         finally:
             self._forget()
             self._changed.set()
+
+    async def _begin(self) -> None:
+        """Find out where the audit events begin that are yet to come."""
+        newest = await self._client.store.runs.list_events(self._run.tenant_id, self._run.id, 1)
+        self._kept_after = self._last_seq = newest[0].seq if newest else 0
 
     async def _follow(self) -> None:
         looks = snapshots(self._client, self._run)
@@ -179,13 +199,19 @@ class SharedWatch:
             await looks.aclose()
 
     async def _rest(self) -> None:
-        await asyncio.sleep(min(self._intervals.values(), default=0))
+        # Watches look in step, so that they ask together.
+        interval = min(self._intervals.values(), default=0.0)
+        now = asyncio.get_running_loop().time()
+        await asyncio.sleep(interval - now % interval if interval else 0)
 
     def _ended(self) -> bool:
         return self._newest is not None and self._newest.kind in _ENDS
 
     async def _note_events(self) -> None:
         """Keep the audit events that are new, for all."""
+        mark = await self._marks.of(self._run)
+        if mark is not None and mark.event <= self._last_seq:
+            return
         for event in await self._read_events(self._last_seq):
             self._events.append(event)
             assert event.event is not None

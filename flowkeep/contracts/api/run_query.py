@@ -9,6 +9,7 @@ from flowkeep.contracts.api.texts import TemporalName, Text, Time
 from flowkeep.contracts.record import Record
 from flowkeep.contracts.status import RunStatus
 
+_ANYWHERE = frozenset({"limit", "cursor", "order"})
 _ALONE = ("parent_run_id", "workflow_id", "paused", "stuck")
 
 
@@ -58,11 +59,8 @@ class RunQuery(Record):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        given = [
-            name
-            for name in type(self).model_fields
-            if name not in ("limit", "cursor", "order") and getattr(self, name)
-        ]
+        fields = type(self).model_fields if self.model_fields_set - _ANYWHERE else ()
+        given = [name for name in fields if name not in _ANYWHERE and getattr(self, name)]
         alone = [name for name in given if name in _ALONE]
         if alone and len(given) > 1:
             raise ValueError(f"{' and '.join(given)} exclude each other")

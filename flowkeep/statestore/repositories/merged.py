@@ -18,8 +18,9 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from flowkeep.contracts import RunKind, RunSummary
+from flowkeep.contracts.unread import Unread
 from flowkeep.errors import InvalidInput
-from flowkeep.statestore.session import Session
+from flowkeep.statestore.pages import Rows
 
 Position = tuple[datetime, UUID]
 """Where a page ended: the time the list is ordered by, and the id."""
@@ -31,7 +32,7 @@ SUMMARY = ", ".join(
     f"r.{name}" for name in RunSummary.model_fields if name not in ("archived", "stuck")
 )
 """What lists select of a run `r` of either table: no payload among it."""
-_SUMMARIES = TypeAdapter(list[RunSummary])
+_SUMMARY = TypeAdapter(RunSummary)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +109,8 @@ class Filters:
 
 
 async def page(
-    session: Session, filters: Filters, order: Order, limit: int, behind: Position | None
-) -> list[RunSummary]:
+    session: Rows, filters: Filters, order: Order, limit: int, behind: Position | None
+) -> Unread[RunSummary]:
     """Return the runs of one page.
 
     Args:
@@ -126,10 +127,10 @@ async def page(
         branch for table in _ARCHIVED for branch in _branches(table, filters, order, behind)
     ]
     statement = f"{' UNION ALL '.join(branches)} {order.clause()} LIMIT :limit"
-    return _SUMMARIES.validate_python(await session.rows(statement, values))
+    return Unread(await session.rows(statement, values), _SUMMARY, nested=("stuck",))
 
 
-async def position(session: Session, filters: Filters, order: Order, last_id: UUID) -> Position:
+async def position(session: Rows, filters: Filters, order: Order, last_id: UUID) -> Position:
     """Return where a page ended, from the id of its last run.
 
     Raises:
@@ -151,13 +152,13 @@ async def position(session: Session, filters: Filters, order: Order, last_id: UU
         f"SELECT r.{order.by} AS time, r.id FROM {{schema}}.{table} AS r WHERE {met}"  # noqa: S608
         for table in _ARCHIVED
     )
-    row = (await session.execute(statement, values)).first()
-    if row is None:
+    found = await session.rows(statement, values)
+    if not found:
         raise InvalidInput(
             f"last_id {last_id} names no run of this list",
             hint="pass the id of the last run of the page before, with the same filters",
         )
-    return row.time, row.id
+    return found[0]["time"], found[0]["id"]
 
 
 def _branches(table: str, filters: Filters, order: Order, behind: Position | None) -> Iterator[str]:

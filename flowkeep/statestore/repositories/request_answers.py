@@ -94,7 +94,7 @@ def require_same(
     """
     rows = yield _ARGUMENTS, {"run_id": str(run_id)}
     if not rows or rows[0]["tenant_id"] != tenant_id:
-        raise taken_by_other_tenant(workflow_id)
+        raise taken(workflow_id)
     if given is None:
         return
     stored = yield from _resolved(tenant_id, rows[0]["value"], keyring)
@@ -105,12 +105,12 @@ def require_same(
         )
 
 
-def taken_by_other_tenant(workflow_id: str) -> Conflict:
-    """Return the error for a workflow_id under which another tenant's run is open."""
-    return Conflict(
-        f"workflow_id {workflow_id!r} is used by an open run of another tenant",
-        hint="use another workflow_id",
-    )
+def taken(workflow_id: str) -> Conflict:
+    """Return the error for a workflow_id under which somebody else's run is open.
+
+    In the same words whether it is another owner's, another tenant's or another program's.
+    """
+    return Conflict(f"workflow_id {workflow_id!r} is taken", hint="use another workflow_id")
 
 
 def _resolved(tenant_id: str, value: Any, keyring: Callable[[], Keyring]) -> Steps[Any]:
