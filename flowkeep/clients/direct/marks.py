@@ -29,7 +29,7 @@ class Marks:
     """
 
     def __init__(self, store: "Store") -> None:
-        self._runs = store.runs
+        self._system = store.system
         self._waiting: _Waiting = {}
         self._asking: set[asyncio.Task[None]] = set()
 
@@ -57,7 +57,7 @@ class Marks:
 
     async def _answer(self, ids: Sequence[UUID], waiting: _Waiting) -> None:
         try:
-            found = await self._runs.read_marks(ids)
+            found = await self._system.read_marks(ids)
         except Exception as error:  # noqa: BLE001 - whoever asked raises it
             for answer in (one for run_id in ids for one in waiting[run_id]):
                 if not answer.done():

@@ -1,11 +1,10 @@
 """What can be asked about runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
 from flowkeep.contracts import Event, Pause, Run, Segment
-from flowkeep.contracts.run_mark import RunMark
 from flowkeep.statestore.protocols.run_lists import RunLists
 
 
@@ -22,14 +21,6 @@ class RunReads(RunLists, Protocol):
 
     async def get_run_by_id(self, tenant_id: str, app_id: str | None, run_id: UUID) -> Run | None:
         """Return a run of an app (None: of any app), or None where the tenant has no such run."""
-        ...
-
-    async def read_marks(self, run_ids: Sequence[UUID]) -> Mapping[UUID, RunMark]:
-        """Return what moves whenever a run does.
-
-        Args:
-            run_ids: The runs, of whatever tenant; those that are archived or unknown are left out.
-        """
         ...
 
     async def list_events(

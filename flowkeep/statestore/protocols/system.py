@@ -18,6 +18,7 @@ from flowkeep.contracts.named_tasks import TaskNotes
 from flowkeep.contracts.rotation import KeyUse, Rotation
 from flowkeep.statestore.protocols.reconciliation import ReconciliationRepository
 from flowkeep.statestore.protocols.recorded import RecordedRepository
+from flowkeep.statestore.protocols.run_marks import RunMarkRepository
 from flowkeep.statestore.protocols.schedules import ScheduleRecordRepository
 from flowkeep.statestore.protocols.statistics import SystemStatisticsRepository
 from flowkeep.statestore.protocols.steps import StepRepository
@@ -33,6 +34,7 @@ class SystemRepository(
     StepRepository,
     ScheduleRecordRepository,
     DeliveryRecordRepository,
+    RunMarkRepository,
     Protocol,
 ):
     """Forms without a tenant, for the recorder and the reconciler: the record names its own."""

@@ -1,12 +1,11 @@
 """Questions about runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import select
 
 from flowkeep.contracts import Event, Pause, Run, Segment
-from flowkeep.contracts.run_mark import RunMark
 from flowkeep.errors import NotFound
 from flowkeep.statestore.repositories import inputs, segments
 from flowkeep.statestore.repositories.rows import EVENT, FULL, PAUSE, full_run
@@ -42,21 +41,6 @@ class RunReads(RunLists):
             if archived is not None:
                 return archived
         return None
-
-    async def read_marks(self, run_ids: Sequence[UUID]) -> Mapping[UUID, RunMark]:
-        """Return what moves whenever a run does, of those that are not archived."""
-        names = ", ".join(f"r.{name}" for name in RunMark._fields if name != "event")
-        statement = f"""
-            SELECT r.id, {names}, coalesce(newest.seq, 0) AS event FROM {{schema}}.run AS r
-            LEFT JOIN LATERAL (
-                SELECT e.seq FROM {{schema}}.run_event AS e
-                WHERE e.run_id = r.id ORDER BY e.seq DESC LIMIT 1
-            ) AS newest ON true
-            WHERE r.id = ANY(CAST(:ids AS uuid[]))
-        """  # noqa: S608 - only names of ours are put in
-        async with self._scope.read() as session:
-            rows = await session.rows(statement, {"ids": list(run_ids)})
-        return {row.pop("id"): RunMark(**row) for row in rows}
 
     async def list_events(
         self, tenant_id: str, run_id: UUID, limit: int = 50, before: int | None = None

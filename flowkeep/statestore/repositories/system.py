@@ -28,6 +28,7 @@ from flowkeep.statestore.repositories.pending import PendingRequests
 from flowkeep.statestore.repositories.reconciliation import Reconciliation
 from flowkeep.statestore.repositories.recorded import RecordedExecutions
 from flowkeep.statestore.repositories.rows import full_run
+from flowkeep.statestore.repositories.run_marks import RunMarks
 from flowkeep.statestore.repositories.schedule_records import ScheduleRecords
 from flowkeep.statestore.repositories.steps import StepRecords
 from flowkeep.statestore.repositories.system_statistics import SystemStatistics
@@ -45,6 +46,7 @@ class System(
     StepRecords,
     ScheduleRecords,
     DeliveryRecords,
+    RunMarks,
 ):
     """Forms without a tenant; see the Protocol `SystemRepository`.
 
