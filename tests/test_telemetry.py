@@ -258,14 +258,23 @@ def test_metrics_want_a_free_port() -> None:
 def test_a_line_is_that_of_a_record(logs: tuple[io.StringIO, Lines]) -> None:
     """A line past the machinery of records is the same line, secrets removed."""
     fields: dict[str, str | float] = {"route": "/runs", "ms": 1.5, "request_id": "password=x"}
-    telemetry.get_logger("flowkeep.example").info("request", **fields)  # pytest listens too
-    with own_handler_alone():
-        Written("flowkeep.example").write("request", fields)
+    with structlog.contextvars.bound_contextvars(where="around"):
+        telemetry.get_logger("flowkeep.example").info("request", **fields)  # pytest listens too
+        with own_handler_alone():
+            Written("flowkeep.example").write("request", fields)
     one, other = logs[1]()
     assert list(one) == list(other)
     assert one.pop("timestamp") <= other.pop("timestamp")
     assert one == other
     assert one["request_id"] == "password=***"
+
+
+def test_a_line_nobody_wants_is_not_written(logs: tuple[io.StringIO, Lines]) -> None:
+    """Below the level that is set, a line is left out."""
+    logging.getLogger().setLevel(logging.WARNING)
+    with own_handler_alone():
+        Written("flowkeep.example").write("request", {"route": "/runs"})
+    assert logs[1]() == []
 
 
 def test_lines_go_wherever_records_go(

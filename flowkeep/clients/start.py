@@ -25,13 +25,13 @@ from flowkeep.statestore.repositories.request_answers import (
 )
 from flowkeep.statestore.repositories.requests import Written
 from flowkeep.statestore.secrets import extract_secrets
-from flowkeep.telemetry.logs import get_logger
+from flowkeep.telemetry.lines import Lines
 
 if TYPE_CHECKING:
     from flowkeep.clients.workflow import WorkflowClient
     from flowkeep.statestore.gathered import Transaction
 
-_log = get_logger(__name__)
+_lines = Lines(__name__)
 
 _ROUNDS = 5
 _REPLACE_SECONDS = 30.0
@@ -75,11 +75,10 @@ class Starter:
                 handle = await self._go_on(request, written)
                 spent = True
             if handle is not None:
-                _log.info(
+                fields = {"run_id": str(handle.run_id), "workflow_id": handle.workflow_id}
+                _lines.write(
                     "run started" if handle.created else "run is open already",
-                    run_id=str(handle.run_id),
-                    workflow_id=handle.workflow_id,
-                    tenant_id=request.tenant_id,
+                    {**fields, "tenant_id": request.tenant_id},
                 )
                 return handle
             if spent:

@@ -32,19 +32,23 @@ class Lines:
         return self._plain.isEnabledFor(logging.INFO)
 
     def write(self, event: str, fields: Mapping[str, str | float]) -> None:
-        """Write one line.
+        """Write one line, if anybody wants it.
 
         Args:
             event: What it tells of.
             fields: What it tells: texts and numbers, under names that are ours.
         """
+        if not self.wanted:
+            return
         handler = self._only_handler()
-        if handler is None or structlog.contextvars.get_contextvars():
+        around = structlog.contextvars.get_contextvars()
+        told: dict[str, Any] = {**fields, **{k: v for k, v in around.items() if k not in fields}}
+        if handler is None or not all(isinstance(one, str | float | int) for one in told.values()):
             self._log.info(event, **fields)
             return
         now = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
         line: dict[str, Any] = {"event": event}
-        for name, value in fields.items():
+        for name, value in told.items():
             line[name] = redact(value) if isinstance(value, str) else value
         line |= {"level": "info", "logger": self._name}
         line["timestamp"] = f"{now}Z"

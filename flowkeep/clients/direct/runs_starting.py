@@ -38,9 +38,11 @@ class RunStarts(RunNoun):
         self._access.require_foreign_type(request.workflow_type)
         owner = self._access.owner_of_new(request.owner, request.app_id)
         await self._refuse_others(request)
-        async with self._journal.writing("run.start", "run") as entry:
+        # Named before it is there: what a crash leaves of it can be found.
+        run_id = self._client.caller.request_key or uuids.uuid7()
+        async with self._journal.writing("run.start", "run", run_id) as entry:
             if request.external:
-                started = await self._record(request, owner)
+                started = await self._record(request, owner, run_id)
             else:
                 temporal = await self._client.temporal()
                 handle = await temporal.start_workflow(
@@ -55,7 +57,7 @@ class RunStarts(RunNoun):
                     on_conflict=request.on_conflict,
                     labels=request.labels or None,
                     goal=request.goal,
-                    run_id=self._client.caller.request_key,
+                    run_id=run_id,
                     allowed=self._access.allowed,
                     **request.options(),
                 )
@@ -144,8 +146,7 @@ class RunStarts(RunNoun):
         if not arguments.keys() - {"workflow_id"}:
             self._access.require(Role.ADMIN)  # it runs with what is stored under that key
 
-    async def _record(self, request: RunStart, owner: str | None) -> StartedRun:
-        run_id = self._client.caller.request_key or uuids.uuid7()
+    async def _record(self, request: RunStart, owner: str | None, run_id: UUID) -> StartedRun:
         new = NewRun(
             id=run_id,
             namespace=_NAMESPACE,

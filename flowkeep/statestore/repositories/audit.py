@@ -12,7 +12,7 @@ from flowkeep.contracts import Page
 from flowkeep.contracts.api.audit import AuditEnd, AuditEntry, AuditOutcome
 from flowkeep.errors import InvalidInput
 from flowkeep.statestore import encoding
-from flowkeep.statestore.repositories import inputs
+from flowkeep.statestore.repositories import driven, inputs
 from flowkeep.statestore.session import Scope
 from flowkeep.statestore.tables import audit_log
 
@@ -28,7 +28,7 @@ _COLUMNS = (
 _NAMES = ", ".join(column.split()[0] for column in _COLUMNS.split(", "))
 _BEGIN = f"""
 INSERT INTO {{schema}}.audit_log ({_NAMES})
-SELECT {_NAMES} FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r({_COLUMNS})
+SELECT {_NAMES} FROM jsonb_to_recordset(CAST(%s AS jsonb)) AS r({_COLUMNS})
 ON CONFLICT DO NOTHING
 """  # noqa: S608 - only constants are put in
 _UPDATE = """
@@ -36,7 +36,7 @@ UPDATE {schema}.audit_log AS a
 SET outcome = r.outcome, code = r.code, ended_at = r.ended_at,
     object_id = COALESCE(r.object_id, a.object_id),
     before_digest = COALESCE(r.before_digest, a.before_digest), after_digest = r.after_digest
-FROM jsonb_to_recordset(CAST(:ends AS jsonb)) AS r(id uuid, tenant_id text, outcome text,
+FROM jsonb_to_recordset(CAST(%s AS jsonb)) AS r(id uuid, tenant_id text, outcome text,
     code text, ended_at timestamptz, object_id text, before_digest text, after_digest text)
 WHERE a.id = r.id AND a.tenant_id = r.tenant_id AND a.outcome = 'begun'
 """
@@ -69,16 +69,18 @@ class Audit:
         if not entries and not ends:
             return
         rows = [_cut(entry.model_dump(mode="json")) for entry in entries]
-        values = {"rows": _json(rows)} | ({"ends": _ends(ends)} if ends else {})
         async with self._scope.single() as session:
-            await session.execute(_BOTH if ends else _BEGIN, values)
+            if ends:
+                await driven.run(session, _BOTH, _ends(ends), _json(rows))
+            else:
+                await driven.run(session, _BEGIN, _json(rows))
 
     async def finish(self, ends: Sequence[AuditEnd]) -> int:
         """Write how lines ended; returns how many had not ended yet."""
         if not ends:
             return 0
         async with self._scope.single() as session:
-            return (await session.execute(_FINISH, {"ends": _ends(ends)})).rowcount
+            return await driven.run(session, _FINISH, _ends(ends))
 
     async def list(
         self,

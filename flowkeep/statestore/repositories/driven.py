@@ -30,6 +30,16 @@ async def rows(session: Session, template: str, *parameters: Any) -> Rows:
     return await cursor.fetchall()
 
 
+async def run(session: Session, template: str, *parameters: Any) -> int:
+    """Run a statement that returns no rows; returns how many it has changed. See `rows`."""
+    connection = await session.driver()
+    try:
+        cursor = await connection.execute(text(template, session.schema_name), parameters)
+    except UnicodeEncodeError:
+        raise InvalidInput("a text holds invalid unicode (a lone surrogate)") from None
+    return cursor.rowcount
+
+
 @lru_cache(maxsize=64)
 def text(template: str, schema_name: str) -> bytes:
     """Return a statement as the driver takes it."""
