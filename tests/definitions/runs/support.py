@@ -117,6 +117,15 @@ class Stage:
 
         await eventually(there)
 
+    async def learned(self, handle: RunHandle, ended: int) -> None:
+        """Wait until the run itself knows of so many ends, which the ledger hears of first."""
+        temporal = self.client.temporal.get_workflow_handle(handle.workflow_id)
+
+        async def there() -> None:
+            assert (await temporal.query("progress"))["finished"] == ended
+
+        await eventually(there)
+
     async def until_status(self, handle: RunHandle, status: RunStatus) -> Run:
         """Wait until a run is in a status."""
 

@@ -63,7 +63,7 @@ async def test_nothing_begins_while_paused(stage: Stage) -> None:
     run = await stage.until_status(handle, RunStatus.WAITING)
     assert run.pause_reason == "look first"
     actions.release(first)
-    await stage.until(handle, "first", "succeeded")
+    await stage.learned(handle, 1)
     progress = await _progress(stage, handle)
     assert (progress["paused"], progress["finished"], progress["current"]) == (True, 1, [])
     assert not actions.begun[second]

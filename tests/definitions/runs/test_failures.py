@@ -118,7 +118,7 @@ tasks:
 """
     )
     await stage.begun(name)
-    await stage.until(handle, "bad", "failed")
+    await stage.learned(handle, 1)
     actions.release(name)
     assert (await stage.ended(handle)).status is RunStatus.FAILED
     assert await stage.states(handle) == {"beside": "succeeded", "bad": "failed"}
