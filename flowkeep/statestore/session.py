@@ -15,9 +15,9 @@ from sqlalchemy.util import greenlet_spawn
 from flowkeep.errors import InvalidInput
 from flowkeep.statestore.engine import describe
 from flowkeep.statestore.pages import RANGES_ONLY, SET_RANGES, Pages, Rows
+from flowkeep.statestore.pool_turns import turns_of
 from flowkeep.statestore.sql_text import as_text
 from flowkeep.statestore.translation import translated
-from flowkeep.statestore.turns import turns_of
 from flowkeep.telemetry.traces import is_tracing
 
 

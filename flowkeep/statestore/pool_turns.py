@@ -7,7 +7,7 @@ from sqlalchemy import QueuePool, exc
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 
-class Turns:
+class PoolTurns:
     """Lets as many in as a pool has connections, in the order in which they came.
 
     The pool itself gives a connection to whoever asks when one is there, and lets those wait on
@@ -41,4 +41,4 @@ def turns_of(engine: AsyncEngine) -> AbstractAsyncContextManager[None]:
     pool = engine.pool
     if not isinstance(pool, QueuePool) or pool._max_overflow != 0:  # noqa: SLF001 - nowhere else
         return nullcontext()
-    return Turns(pool.size(), pool.timeout())
+    return PoolTurns(pool.size(), pool.timeout())
