@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from flowkeep.clients.workflow import WorkflowClient
+    from flowkeep.local_engine.postgres import PostgresServer
+    from flowkeep.local_engine.temporal import TemporalServer
 
 T = TypeVar("T")
 
@@ -42,6 +44,15 @@ async def flushed(client: "WorkflowClient") -> None:
     recorder = client.plugin.recorder
     if recorder is not None:
         await recorder.flush()
+
+
+async def crash(server: "PostgresServer | TemporalServer") -> None:
+    """Kill a server and wait until all its processes have gone.
+
+    A connection's own process outlives the killed PostgreSQL for a moment, and may still commit.
+    """
+    server.kill()
+    await server.wait()
 
 
 def alive(pid: int) -> bool:

@@ -27,7 +27,7 @@ from flowkeep.local_engine.ports import is_free, pick_port
 from flowkeep.local_engine.postgres import create_database
 from flowkeep.settings import DatabaseSettings, Settings, StorageSettings, TemporalSettings
 from tests.conftest import drop_database
-from tests.support import alive
+from tests.support import alive, crash
 
 pytestmark = pytest.mark.slow
 
@@ -152,8 +152,7 @@ async def test_killed_postgres_loses_nothing(engine: LocalEngine, database_url: 
     for n in range(20):
         await run_sql(database_url, f"INSERT INTO kept VALUES ({n})")
     before = engine.postgres.pid
-    engine.postgres.kill()
-    await engine.postgres.wait()
+    await crash(engine.postgres)
     with pytest.raises(psycopg.OperationalError):
         await psycopg.AsyncConnection.connect(database_url)
     await engine.postgres.restart()
@@ -187,8 +186,7 @@ async def test_killed_temporal_loses_nothing(engine: LocalEngine) -> None:
     """After kill -9 and a restart on the same port every acknowledged start is there."""
     assert engine.temporal is not None
     started = [await start_run(engine) for _ in range(20)]
-    engine.temporal.kill()
-    await engine.temporal.wait()
+    await crash(engine.temporal)
     await engine.temporal.restart()
     assert all([await is_open(engine, workflow_id) for workflow_id in started])
 

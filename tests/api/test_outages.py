@@ -13,7 +13,7 @@ from flowkeep.local_engine import LocalEngine
 from flowkeep.settings import Settings
 from flowkeep.statestore.migrate import upgrade
 from tests.api.keyed import Service, serving
-from tests.support import eventually
+from tests.support import crash, eventually
 
 BOUND_SECONDS = 30.0
 EXTERNAL = {"workflow_type": "Elsewhere", "external": True}
@@ -59,8 +59,7 @@ async def test_without_temporal_the_ledger_can_be_read(
     run = f"/runs/{started.json()['run_id']}"
     temporal = own_engine.temporal
     assert temporal is not None
-    temporal.kill()
-    await temporal.wait()
+    await crash(temporal)
     try:
         refused = service.ask(None, "/runs", "POST", json=NORMAL)
         asked = [service.ask(None, path) for path in (run, "/runs", f"{run}/events", "/apps")]
@@ -84,8 +83,7 @@ async def test_without_postgresql_everything_says_so(
     assert (await service.ask(None, "/apps")).status_code == 200
     postgres = own_engine.postgres
     assert postgres is not None
-    postgres.kill()
-    await postgres.wait()
+    await crash(postgres)
     try:
         asked = [service.ask(None, "/runs") for _ in range(20)]
         asked += [service.ask(None, "/runs", "POST", json=NORMAL) for _ in range(5)]

@@ -8,7 +8,7 @@ from flowkeep.contracts import RunStatus, TaskStatus
 from flowkeep.errors import LedgerUnavailable, TemporalUnavailable
 from flowkeep.local_engine import LocalEngine
 from flowkeep.worker import Worker
-from tests.support import eventually
+from tests.support import crash, eventually
 from tests.workflows import flows
 
 pytestmark = pytest.mark.slow
@@ -25,7 +25,7 @@ async def test_success_while_the_ledger_is_away_is_recorded_later(
         assert letters.calls == ["hold"]
 
     await eventually(holding)
-    own_engine.postgres.kill()
+    await crash(own_engine.postgres)
     letters.release.set()
     temporal = client.temporal.get_workflow_handle(handle.workflow_id)
     assert await temporal.result() == {"hold": "released", "second": "b"}
@@ -48,7 +48,7 @@ async def test_failures_wait_for_the_ledger(
     assert own_engine.postgres is not None
     letters.failures = 0
     handle = await client.start_workflow({"a": 1}, flows.Flaky, start_delay="PT1S")
-    own_engine.postgres.kill()
+    await crash(own_engine.postgres)
     await own_engine.postgres.restart()
     assert await handle.result() == {"flaky": "recovered"}
 
@@ -66,7 +66,7 @@ async def test_arguments_wait_for_the_ledger(
     """A run whose arguments cannot be read yet waits for the ledger instead of failing."""
     assert own_engine.postgres is not None
     handle = await client.start_workflow({"suffix": "w"}, flows.InheritsRun, start_delay="PT1S")
-    own_engine.postgres.kill()
+    await crash(own_engine.postgres)
 
     async def waiting() -> None:
         description = await client.temporal.get_workflow_handle(handle.workflow_id).describe()
@@ -83,7 +83,7 @@ async def test_start_without_the_ledger_starts_nothing(
 ) -> None:
     """A start that cannot be recorded is refused, and Temporal never hears of it."""
     assert own_engine.postgres is not None
-    own_engine.postgres.kill()
+    await crash(own_engine.postgres)
     with pytest.raises(LedgerUnavailable, match="FLOWKEEP_DATABASE_URL"):
         await client.start_workflow({"a": 1}, flows.Holding, workflow_id="never")
     found = [run async for run in client.temporal.list_workflows()]
@@ -95,7 +95,7 @@ async def test_start_without_temporal_goes_on_later(
 ) -> None:
     """A start that Temporal does not answer leaves a pending run, which the next start takes up."""
     assert own_engine.temporal is not None
-    own_engine.temporal.kill()
+    await crash(own_engine.temporal)
     with pytest.raises(TemporalUnavailable, match="stays pending"):
         await client.start_workflow({"a": 1}, flows.Holding, workflow_id="later")
     page = await client.store.runs.find_by_workflow_id("default", "later")
@@ -117,7 +117,7 @@ async def test_run_survives_a_killed_temporal(
         assert letters.calls
 
     await eventually(holding)
-    own_engine.temporal.kill()
+    await crash(own_engine.temporal)
     await own_engine.temporal.restart()
     letters.release.set()
     assert await handle.result() == {"hold": "released", "second": "b"}

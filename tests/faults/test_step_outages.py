@@ -1,7 +1,6 @@
 """Steps while the ledger goes away and comes back."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from flowkeep.local_engine import LocalEngine
 from flowkeep.recording.plugin import Plugin
 from tests.recording.steps import flows
 from tests.recording.steps.served import Start, agrees, run_of, start, steps_of
-from tests.support import eventually
+from tests.support import crash, eventually
 
 __all__ = ["start"]
 
@@ -33,30 +32,11 @@ async def recorded(own_engine: LocalEngine, plugin: Plugin) -> Client:
     return await Client.connect(own_engine.temporal_address, plugins=[plugin])
 
 
-def children_of(pid: int | None) -> list[str]:
-    """Processes that a process has started."""
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-
-
-def still_there(pids: list[str]) -> list[str]:
-    """Those of some processes that have not ended."""
-    return [one for one in pids if Path(f"/proc/{one}").exists()]
-
-
 async def lose_the_ledger(engine: LocalEngine, workflow_id: str) -> Any:
     """Kill PostgreSQL while a step is held, then let that go; returns the server."""
     assert engine.postgres is not None
     await flows.reached(workflow_id, "hold")
-    postmaster = engine.postgres.pid
-    # A connection's own process outlives the killed one for a moment, and may still commit.
-    serving = children_of(postmaster)
-    assert serving
-    engine.postgres.kill()
-
-    async def all_have_ended() -> None:
-        assert not still_there(serving)
-
-    await eventually(all_have_ended)
+    await crash(engine.postgres)
     flows.OPEN[workflow_id].set()
     return engine.postgres
 

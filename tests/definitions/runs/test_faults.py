@@ -31,7 +31,7 @@ from tests.faults.processes import warm_up
 from tests.faults.requests import AWAY
 from tests.faults.rows import read_ledger
 from tests.faults.scene import Scene, scene
-from tests.support import eventually
+from tests.support import crash, eventually
 
 pytestmark = pytest.mark.slow
 
@@ -81,7 +81,7 @@ async def test_an_answer_without_a_ledger_is_refused(
     stage, handle = asking
     postgres = place.engine.postgres
     assert postgres is not None
-    postgres.kill()
+    await crash(postgres)
     with pytest.raises(LedgerUnavailable):
         await stage.client.questions.answer(stage.tenant, handle.run_id, "ask", {}, by="ada")
     await postgres.restart()
@@ -102,7 +102,7 @@ async def test_an_answer_that_the_ledger_hears_of_later(
 
     async def find_and_kill(*which: Any) -> Run:
         run = await find_run(*which)
-        postgres.kill()
+        await crash(postgres)
         killed.set()
         return run
 
