@@ -84,14 +84,17 @@ def skeleton(text: str) -> str | None:
 
 
 def unnumbered(normal: str) -> str:
-    """Return a name for a normalised text: its parameters without numbers, IN lists cut.
+    """Return a name for a normalised text: no numbers of parameters, short IN lists and spaces.
 
     Args:
         normal: A text in which the parser has put `$n` for each literal.
     """
     if not normal.isascii() or _ODD.search(normal) is not None:
         return normal
-    return _LIST.sub(_first_of_list, _PARAMETER.sub(_name_or_here, normal))
+    bare = _PARAMETER.sub(_name_or_here, normal)
+    if '"' not in bare and _LEFT_OVER.search(bare) is None:
+        bare = " ".join(bare.split())
+    return _LIST.sub(_first_of_list, bare)
 
 
 def structure(normal: str) -> str:
@@ -103,7 +106,7 @@ def structure(normal: str) -> str:
     Args:
         normal: A text in which the parser has put `$n` for each literal.
     """
-    name = unnumbered(normal).rstrip("; \n")
+    name = unnumbered(normal).strip("; \t\r\n\f")
     if not name.isascii():
         return name
     parts = _QUOTED.split(name)

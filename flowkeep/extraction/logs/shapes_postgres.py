@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from importlib.metadata import version
 
-from flowkeep.extraction.logs import redact, shape_lists
+from flowkeep.extraction.logs import redact, shape_comments, shape_lists
 from flowkeep.extraction.logs.shape import (
     MAX_BYTES,
     Reason,
@@ -32,10 +32,8 @@ _REDACTABLE = frozenset(
     | {"DECLARE CURSOR"}
 )
 """Commands with queries, whose literals the tokens take out where the parser leaves some."""
-_MAY_HOLD_COMMENT = re.compile(r"--|/\*")
 _MAY_HOLD_LITERAL = re.compile(r"'|--|/\*|\$(?!\d)|(?<![\w$])\d")
 """Matches wherever a string, a comment, a dollar quote or a number begins, and elsewhere too."""
-_COMMENT_EDGE = re.compile(r"/\*|\*/")
 _DEEPEST_COMMENT = 50
 """Comments in comments: the parser's time grows with the square of their number."""
 _HASH_BYTES = 8
@@ -74,7 +72,7 @@ class PostgresShaper:
     def _shape(self, text: str) -> Shape | Unreadable:
         if exceeds(text, self._max_bytes):
             return Unreadable("too_long")
-        if _nested_comments(text) > _DEEPEST_COMMENT:
+        if shape_comments.nested(text) > _DEEPEST_COMMENT:
             return Unreadable("too_deep")
         if "\0" in text:  # where the parser would end without a word
             return Unreadable("syntax", text.index("\0"))
@@ -89,8 +87,7 @@ class PostgresShaper:
             return self._shape(text.encode(errors="surrogatepass").decode(errors="replace"))
         except self._error as error:
             return _refusal(error, text)
-        commented = _MAY_HOLD_COMMENT.search(normal) is not None
-        plain = self._reader.uncommented(normal) if commented else normal
+        plain = self._uncommented(normal).strip(shape_comments.SPACE)
         name = unnumbered(plain)
         if (known := self._memo.get(name)) is None:
             known = self._read(text, plain)
@@ -156,9 +153,10 @@ class PostgresShaper:
         commands, a password for example. A text that only the normaliser writes, such as `DO $1`,
         has none, and a hash of its words takes its place.
         """
-        commented = _MAY_HOLD_COMMENT.search(text) is not None
-        if not commented and _is_surely_clean(plain) and (print_ := self._fingerprint(plain)):
-            return plain, print_, None
+        if _is_surely_clean(plain) and (print_ := self._fingerprint(plain)):
+            verified = not shape_comments.may_hold(text) or print_ == self._fingerprint(text)
+            if verified:
+                return plain, print_, None
         summary = summary_of(statements)
         read = self._reader.read(plain)
         if read is None:
@@ -185,6 +183,12 @@ class PostgresShaper:
         if clean and print_ and print_ == self._fingerprint(text):
             return candidate, print_, None
         return summary, own, "unverified"
+
+    def _uncommented(self, text: str) -> str:
+        if not shape_comments.may_hold(text):
+            return text
+        found = shape_comments.removed(text)
+        return self._reader.uncommented(text) if found is None else found
 
     def _why(self, text: str) -> Unreadable:
         """Return what is wrong with a text of which the tokens cannot be read."""
@@ -227,15 +231,6 @@ class PostgresShaper:
             return found
         whole = read.text.encode()
         return {len(whole[:byte].decode(errors="replace")) for byte in found}
-
-
-def _nested_comments(text: str) -> int:
-    """Return an upper bound of how deep comments are nested."""
-    depth = deepest = 0
-    for found in _COMMENT_EDGE.finditer(text):
-        depth = depth + 1 if found[0] == "/*" else max(depth - 1, 0)
-        deepest = max(deepest, depth)
-    return deepest
 
 
 def _is_surely_clean(text: str) -> bool:

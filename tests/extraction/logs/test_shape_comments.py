@@ -1,0 +1,52 @@
+"""Comments taken out of statements by their characters."""
+
+import pgparse
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flowkeep.extraction.logs.shape_comments import removed
+from tests.extraction.logs.test_shape_skeleton import PIECES
+
+COMMENTS = ("/* a */", "/**/", "--\n", "-- it's\r", '/* " */', "/* $$ */", "/* -- */", "-- */\n")
+
+
+def fingerprint(text: str) -> str | None:
+    """PostgreSQL's own opinion of a text; None where it refuses it."""
+    try:
+        return str(pgparse.fingerprint(text))
+    except pgparse.PGQueryError:
+        return None
+
+
+@given(st.lists(st.sampled_from(PIECES + COMMENTS), min_size=1, max_size=12))
+@settings(max_examples=1000)
+def test_a_statement_means_the_same_without_comments(pieces: list[str]) -> None:
+    """What is left of any statement that PostgreSQL reads has no comment and the same meaning."""
+    text = "".join(pieces)
+    known, bare = fingerprint(text), removed(text)
+    if known is not None and bare is not None:
+        assert fingerprint(bare) == known
+        assert removed(bare) == bare
+
+
+@pytest.mark.parametrize(
+    ("text", "bare"),
+    [
+        ("/* x */ SELECT a -- it's\n, b", "SELECT a , b"),
+        ("SELECT a-/* x */-b", "SELECT a- -b"),
+        ('SELECT "/* a */", "b -- c" FROM t -- d', 'SELECT "/* a */", "b -- c" FROM t'),
+        ("SELECT a/*1*//*2*/\n/*3*/FROM t", "SELECT a FROM t"),
+        ("SELECT a\u00a0/* x */ FROM t", "SELECT a\u00a0 FROM t"),
+        ("SELECT $1/* ' */", "SELECT $1"),
+        ("/**/", ""),
+        ("SELECT '/* a */'", None),
+        ("SELECT $$ -- $$", None),
+        ("SELECT $a$ /* $a$ -- b", None),
+        ("SELECT a /* b /* c */ d */", None),
+        ("SELECT a -- /* b", None),
+    ],
+)
+def test_what_is_left(text: str, bare: str | None) -> None:
+    """Each comment becomes a space, names keep theirs; doubtful texts are left to the tokens."""
+    assert removed(text) == bare
