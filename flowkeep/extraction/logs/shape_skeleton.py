@@ -9,6 +9,7 @@ What begins a literal, a comment or a quoted name follows PostgreSQL's manual, "
 """
 
 import re
+from string import ascii_uppercase
 
 _STRING_HERE, _NUMBER_HERE = "\x01", "\x02"
 _ODD = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -37,12 +38,14 @@ _SIGN = re.compile(r"(?<=[(,])-(?=\x02)|(?<=[(,=<>] )-(?=\x02)")
 _ESCAPES = re.compile(r"(?<![\w$])[eE](?=\x01)", re.ASCII)
 _LEFT_OVER = re.compile(r"'|--|/\*|\*/|\$(?![0-9])")
 _LIST = re.compile(r"[\x01\x02](?:\s*,\s*-?[\x01\x02])+", re.ASCII)
-_PARAMETER = re.compile(r'"[^"]*"|(?<![\w$])\$[0-9]+', re.ASCII)
+_PARAMETER = re.compile(r'"[^"]*"|(?<![\w$\x80-\U0010ffff])\$[0-9]+', re.ASCII)
 _QUOTED = re.compile(r'("[^"]*")')
 _SPACE = re.compile(r"[\t-\r]\s*| \s+", re.ASCII)
 """White space but a single blank."""
-_IN = re.compile(r"\bIN\s*\(\s*-?$", re.IGNORECASE | re.ASCII)
+_IN = re.compile(r"(?<![\w$\x80-\U0010ffff])IN\s*\(\s*-?$", re.IGNORECASE | re.ASCII)
 _LONGEST_IN = 16
+_LOWER = {ord(letter): letter.lower() for letter in ascii_uppercase}
+"""As PostgreSQL folds names: a letter that is not ASCII stays as it is."""
 _AROUND = re.compile(r" (?=[(),;=<>+*/|.-])|(?<=[(),;=<>+*/|.-]) ")
 _ROWS = re.compile(r"(\(-?\x01(?:,-?\x01)*\))(?:,\1)+")
 
@@ -89,10 +92,10 @@ def unnumbered(normal: str) -> str:
     Args:
         normal: A text in which the parser has put `$n` for each literal.
     """
-    if not normal.isascii() or _ODD.search(normal) is not None:
+    if _ODD.search(normal) is not None:
         return normal
     bare = _PARAMETER.sub(_name_or_here, normal)
-    if '"' not in bare and _LEFT_OVER.search(bare) is None:
+    if bare.isascii() and '"' not in bare and _LEFT_OVER.search(bare) is None:
         bare = " ".join(bare.split())
     return _LIST.sub(_first_of_list, bare)
 
@@ -107,10 +110,8 @@ def structure(normal: str) -> str:
         normal: A text in which the parser has put `$n` for each literal.
     """
     name = unnumbered(normal).strip("; \t\r\n\f")
-    if not name.isascii():
-        return name
     parts = _QUOTED.split(name)
-    parts[::2] = [_AROUND.sub("", _SPACE.sub(" ", part)).lower() for part in parts[::2]]
+    parts[::2] = [_AROUND.sub("", _SPACE.sub(" ", part)).translate(_LOWER) for part in parts[::2]]
     return _ROWS.sub(r"\1", "".join(parts))
 
 

@@ -85,6 +85,10 @@ def test_names_hold_no_literal_of_plain_statements(text: str) -> None:
         ("SELECT 1 FROM t1 -- x\r, t2", "SELECT 1 FROM t1 -- x\r, t3"),
         ("SELECT a FROM t😀1 -- x", "SELECT a FROM t😀2 -- x"),
         ("SELECT a FROM ٣", "SELECT a FROM ٤"),
+        ("SELECT a FROM é$1", "SELECT a FROM é$2"),
+        ("SELECT a AS É FROM t", "SELECT a AS é FROM t"),
+        ("SELECT éIN (1, 2)", "SELECT éIN (1)"),
+        ("SELECT a AS b\u00a0c", "SELECT a AS b"),
         ('SELECT "x $1" FROM t', 'SELECT "x $2" FROM t'),
     ],
 )
@@ -116,6 +120,8 @@ def test_a_failure_says_nothing_of_other_literals() -> None:
         ("SELECT a FROM t", "\n    SELECT a\n    FROM t\n    "),
         ("SELECT a FROM t WHERE b = '1'", "\t/* x */ SELECT a FROM t WHERE b = '2'\n;\n"),
         ('SELECT "A" FROM t', ' SELECT "A" FROM t ; '),
+        ("SELECT größe FROM t WHERE b IN (1)", "select größe\n from T where b in (2, 3)"),
+        ('SELECT a AS "Größe" FROM t WHERE b=1', 'select a as "Größe"\nFROM t WHERE b = 2;'),
     ],
 )
 def test_layout_and_lists_say_nothing(one: str, two: str) -> None:
