@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from sqlglot.tokens import Tokenizer
 
 
-_BARE_DOLLAR = re.compile(r"\$(?!\d)")
+_BARE_DOLLAR = re.compile(r"\$(?![0-9])")
 """Matches wherever a dollar quote begins, and elsewhere too."""
 
 

@@ -2,12 +2,24 @@
 
 import re
 
-_MAY_BEGIN = re.compile(r"--|/\*")
-_EDGE = re.compile(r"/\*|\*/")
-_NAME_OR_COMMENT = re.compile(r'"[^"]*"|--[^\r\n]*|/\*.*?\*/', re.DOTALL)
-_MAY_BEGIN_STRING = re.compile(r"'|\$(?!\d)")
 SPACE = " \t\r\n\f\v"
 """What is white space to PostgreSQL."""
+_MAY_BEGIN = re.compile(r"--|/\*")
+_EDGE = re.compile(r"/\*|\*/")
+_LEXEMES = re.compile(
+    r"""
+    "[^"]*"
+    | (?P<escaped> (?<![\w$\x80-\U0010ffff])[eE]'[^'\\]*(?:(?:''|\\.)[^'\\]*)*' )
+    | '[^']*'
+    | (?<![\w$\x80-\U0010ffff])
+      \$(?P<tag>(?:[A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]*)?)\$.*?\$(?P=tag)\$
+    | (?P<line> --[^\r\n]* )
+    | (?P<block> /\* )
+    """,
+    re.DOTALL | re.VERBOSE | re.ASCII,
+)
+_CONTINUED = re.compile(r"(?:\s|--[^\r\n]*+)*+'", re.ASCII)
+_SAME_LINE = " \t\f\v"
 
 
 def may_hold(text: str) -> bool:
@@ -25,24 +37,38 @@ def nested(text: str) -> int:
 
 
 def removed(text: str) -> str | None:
-    """Return a statement with a space for each comment, whatever whitespace was around it.
+    """Return a statement with a space for each comment.
+
+    Line breaks stay: two strings are one if there is one between them.
 
     Args:
-        text: A statement that the parser accepts.
+        text: A statement that the parser accepts; else this may take time that grows with the
+            square of its length.
 
     Returns:
-        None where characters alone do not tell: in a text with strings, or comments in comments.
+        None where characters alone do not tell: behind an escape string that may be continued.
     """
     parts: list[str] = []
-    end = 0
-    for found in _NAME_OR_COMMENT.finditer(text):
-        if found[0][0] == '"':
-            continue
-        if "/*" in found[0][2:]:
+    begin = place = 0
+    while (found := _LEXEMES.search(text, place)) is not None:
+        place = found.end()
+        if found["escaped"] is not None and _CONTINUED.match(text, place) is not None:
             return None
-        parts.append(text[end : found.start()].strip(SPACE))
-        end = found.end()
-    parts.append(text[end:].strip(SPACE))
-    bare = " ".join(filter(None, parts))
-    # Up to the first of them nothing was misread, so without one nothing was.
-    return bare if _MAY_BEGIN_STRING.search(bare) is None else None
+        if found["line"] is None and found["block"] is None:
+            continue
+        if found["block"] is not None:
+            place = _end_of_block(text, place)
+        parts.append(text[begin : found.start()].strip(_SAME_LINE))
+        begin = place
+    parts.append(text[begin:].strip(_SAME_LINE))
+    return " ".join(filter(None, parts)).strip(SPACE)
+
+
+def _end_of_block(text: str, place: int) -> int:
+    """Return where the comment ends of which a part has been read; comments nest."""
+    depth = 1
+    for edge in _EDGE.finditer(text, place):
+        depth += 1 if edge[0] == "/*" else -1
+        if depth == 0:
+            return edge.end()
+    return len(text)

@@ -42,8 +42,9 @@ _PARAMETER = re.compile(r'"[^"]*"|(?<![\w$\x80-\U0010ffff])\$[0-9]+', re.ASCII)
 _QUOTED = re.compile(r'("[^"]*")')
 _SPACE = re.compile(r"[\t-\r]\s*| \s+", re.ASCII)
 """White space but a single blank."""
-_IN = re.compile(r"(?<![\w$\x80-\U0010ffff])IN\s*\(\s*-?$", re.IGNORECASE | re.ASCII)
+_IN = re.compile(r"(?<![\w$.\x80-\U0010ffff])IN\s*\(\s*-?$", re.IGNORECASE | re.ASCII)
 _LONGEST_IN = 16
+_END = re.compile(r"\s*\)", re.ASCII)
 _LOWER = {ord(letter): letter.lower() for letter in ascii_uppercase}
 """As PostgreSQL folds names: a letter that is not ASCII stays as it is."""
 _AROUND = re.compile(r" (?=[(),;=<>+*/|.-])|(?<=[(),;=<>+*/|.-]) ")
@@ -90,14 +91,20 @@ def unnumbered(normal: str) -> str:
     """Return a name for a normalised text: no numbers of parameters, short IN lists and spaces.
 
     Args:
-        normal: A text in which the parser has put `$n` for each literal.
+        normal: A text in which the parser has put `$n` for each literal it can.
+
+    Returns:
+        The text as it is where a literal is left, or anything else may be misread.
     """
-    if _ODD.search(normal) is not None:
+    if _ODD.search(normal) is not None or _LEFT_OVER.search(normal) is not None:
         return normal
-    bare = _PARAMETER.sub(_name_or_here, normal)
-    if bare.isascii() and '"' not in bare and _LEFT_OVER.search(bare) is None:
-        bare = " ".join(bare.split())
-    return _LIST.sub(_first_of_list, bare)
+    if normal.isascii() and '"' not in normal:
+        normal = " ".join(normal.split())
+    return _without_numbers(normal)
+
+
+def _without_numbers(normal: str) -> str:
+    return _LIST.sub(_first_of_list, _PARAMETER.sub(_name_or_here, normal))
 
 
 def structure(normal: str) -> str:
@@ -107,9 +114,9 @@ def structure(normal: str) -> str:
     into which column. White space, case, and the number of rows in VALUES say nothing.
 
     Args:
-        normal: A text in which the parser has put `$n` for each literal.
+        normal: A text with `$n` for each literal.
     """
-    name = unnumbered(normal).strip("; \t\r\n\f")
+    name = _without_numbers(normal).strip("; \t\r\n\f\v")
     parts = _QUOTED.split(name)
     parts[::2] = [_AROUND.sub("", _SPACE.sub(" ", part)).translate(_LOWER) for part in parts[::2]]
     return _ROWS.sub(r"\1", "".join(parts))
@@ -129,6 +136,8 @@ def _replaced(found: re.Match[str]) -> str:
 
 def _first_of_list(found: re.Match[str]) -> str:
     """Cut a list of literals to one member behind IN, where alone its length says nothing."""
-    begin = found.start()
-    before = found.string[max(0, begin - _LONGEST_IN) : begin]
-    return found[0][0] if _IN.search(before) is not None else found[0]
+    begin, end = found.span()
+    window = max(0, begin - _LONGEST_IN)
+    behind_in = _IN.search(found.string, window, begin)
+    whole = _END.match(found.string, end) is not None  # its last member is no part of a sum
+    return found[0][0] if behind_in is not None and whole else found[0]

@@ -32,10 +32,12 @@ _REDACTABLE = frozenset(
     | {"DECLARE CURSOR"}
 )
 """Commands with queries, whose literals the tokens take out where the parser leaves some."""
-_MAY_HOLD_LITERAL = re.compile(r"'|--|/\*|\$(?!\d)|(?<![\w$])\d")
+_MAY_HOLD_LITERAL = re.compile(r"'|--|/\*|\$(?![0-9])|(?<![\w$])\d")
 """Matches wherever a string, a comment, a dollar quote or a number begins, and elsewhere too."""
 _DEEPEST_COMMENT = 50
 """Comments in comments: the parser's time grows with the square of their number."""
+_SIGNED_COMMENT = re.compile(r"-\s*(?:--|/\*)")
+"""Where the normaliser takes the comment for the number, and leaves that."""
 _HASH_BYTES = 8
 
 
@@ -81,6 +83,8 @@ class PostgresShaper:
             if isinstance(shorter, Unreadable):
                 return shorter
             text = shorter
+        if _SIGNED_COMMENT.search(text) is not None and self._fingerprint(text):
+            text = self._uncommented(text)
         try:
             normal = self._normalize(text)
         except UnicodeEncodeError:  # lone surrogates, which stand for bytes that are not UTF-8
@@ -166,12 +170,12 @@ class PostgresShaper:
         for index, is_sign in enumerate(shape_lists.signs(read, read.literal)):
             if is_sign:  # of the literal behind it, as the parser has it
                 words[index] = ""
-        own = _hash(" ".join(filter(None, words)).lower())
+        own = _hash(" ".join(filter(None, words)).lower().rstrip("; "))
         if redact.is_clean(read, spared):
             print_ = self._fingerprint(plain)
             if print_ and print_ == self._fingerprint(text):
                 return plain, print_, None
-            if plain == self._normalize_or_none(self._reader.uncommented(text)):
+            if plain == self._normalize_or_none(self._uncommented(text)):
                 return plain, print_ or own, None
             return summary, own, "unverified"
         if not _REDACTABLE.issuperset(kind_of(statements).split("; ")):

@@ -180,6 +180,12 @@ _COMMENTS = [
     "EXECUTE p /* {c} */",
     "DROP TABLE t -- {c}",
     "-- {c}",
+    "SELECT a FROM t WHERE b = -/* {c} */{n}",
+    "SELECT a FROM t WHERE b IN (-/**/{n}, - -- {c}\n{n})",
+    "SELECT a@-{n} , 1 FROM t WHERE a - -/* c */{n} = c::varchar(10)",
+    "SELECT a ||/* {c} */ b, /* /* {c} */ */ c FROM t",
+    "CREATE VIEW v AS SELECT a ||/* {c} '{c}' */ 'x' AS b FROM t",
+    "SELECT a #-- {c}\n b FROM t -- {c} /* {c}",
     "CREATE TABLE t (a int /* {c} */)",
 ]
 _BROKEN = [

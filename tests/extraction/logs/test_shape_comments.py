@@ -33,20 +33,24 @@ def test_a_statement_means_the_same_without_comments(pieces: list[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "bare"),
     [
-        ("/* x */ SELECT a -- it's\n, b", "SELECT a , b"),
+        ("/* x */ SELECT a -- it's\n, b", "SELECT a \n, b"),
         ("SELECT a-/* x */-b", "SELECT a- -b"),
         ('SELECT "/* a */", "b -- c" FROM t -- d', 'SELECT "/* a */", "b -- c" FROM t'),
-        ("SELECT a/*1*//*2*/\n/*3*/FROM t", "SELECT a FROM t"),
+        ("SELECT a/*1*//*2*/\n/*3*/FROM t", "SELECT a \n FROM t"),
         ("SELECT a\u00a0/* x */ FROM t", "SELECT a\u00a0 FROM t"),
         ("SELECT $1/* ' */", "SELECT $1"),
         ("/**/", ""),
-        ("SELECT '/* a */'", None),
-        ("SELECT $$ -- $$", None),
-        ("SELECT $a$ /* $a$ -- b", None),
-        ("SELECT a /* b /* c */ d */", None),
-        ("SELECT a -- /* b", None),
+        ("SELECT '/* a */', 'it''s' -- b", "SELECT '/* a */', 'it''s'"),
+        ("SELECT $$ -- $$, $a$ /* $a$ -- b", "SELECT $$ -- $$, $a$ /* $a$"),
+        ("SELECT E'\\' -- a' -- b", "SELECT E'\\' -- a'"),
+        ("SELECT E'a' -- b\n, c", "SELECT E'a' \n, c"),
+        ("SELECT E'a'\n'\\' -- b'", None),
+        ("SELECT a$$/* b */, $é$ -- $é$", "SELECT a$$ , $é$ -- $é$"),
+        ("SELECT a /* b /* c */ d */, e", "SELECT a , e"),
+        ("SELECT a -- /* b\n, c", "SELECT a \n, c"),
+        ("SELECT a ||/* b */ c", "SELECT a || c"),
     ],
 )
 def test_what_is_left(text: str, bare: str | None) -> None:
-    """Each comment becomes a space, names keep theirs; doubtful texts are left to the tokens."""
+    """Each comment becomes a space, names and strings keep theirs."""
     assert removed(text) == bare
