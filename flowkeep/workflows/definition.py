@@ -167,8 +167,7 @@ class DefinitionWorkflow(WorkflowInterface):
         plan = self._plan
         assert plan is not None
         while True:
-            if self._notes.begins:
-                self._notes.begin([*self._questions.notes, *self._timers.notes, *self._calls.notes])
+            self._begin_anew()
             for command in commands:
                 self._carry(command)
             self._look_ahead()
@@ -273,10 +272,15 @@ class DefinitionWorkflow(WorkflowInterface):
             return self._notes.told and workflow.all_handlers_finished()
 
         while not settled():
+            self._begin_anew()  # the answer that ended the run may have come with a reset
             try:
-                await workflow.wait_condition(settled)
+                await workflow.wait_condition(lambda: settled() or self._notes.begins)
             except asyncio.CancelledError:
                 self._cancelled = True
+
+    def _begin_anew(self) -> None:
+        if self._notes.begins:  # a retry or a reset made this execution
+            self._notes.begin([*self._questions.notes, *self._timers.notes, *self._calls.notes])
 
     async def _leave(self, config: dict[str, Any], loaded: LoadedDefinition) -> None:
         """Continue as new, with where everything stands; not while there is news."""

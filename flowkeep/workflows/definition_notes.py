@@ -70,7 +70,8 @@ class NoteBook:
         self._singly = 0  # notes that are told one by one
         # That of an execution that a reset made is the one whose history it begins with.
         self._execution = info.original_execution_run_id
-        self._latest = info.workflow_start_time  # of what was told
+        self._latest = self._earlier = info.workflow_start_time  # of what was told, and before that
+        self._went_back: datetime | None = None
         self._undone_after: datetime | None = None
         self._first: TaskNotes | None = None
         self.begins = info.attempt > 1
@@ -111,9 +112,14 @@ class NoteBook:
         self._send()
 
     def go_back(self) -> None:
-        """Hear that this execution was made by a reset, and has come to where it goes on."""
+        """Hear that this execution was made by a reset, and has come to where it goes on.
+
+        An answer that comes along is heard of before; what it brought is no part of the history.
+        """
         self._execution = workflow.info().run_id
-        self._undone_after = min(self._undone_after or self._latest, self._latest)
+        self._went_back = workflow.now()
+        kept = self._latest if self._latest < self._went_back else self._earlier
+        self._undone_after = min(self._undone_after or kept, kept)
         self.begins = True
 
     def restore(self, kept: Kept) -> None:
@@ -156,6 +162,10 @@ class NoteBook:
         if self._late:
             self._late, self._last = False, True
 
+    def _is_new(self, note: TaskNote) -> bool:
+        """Tell whether a note is of the moment at which this execution went back."""
+        return self._went_back is not None and note.at >= self._went_back
+
     @property
     def _due(self) -> bool:
         return bool(self._notes) or self._changed or self._first is not None
@@ -190,6 +200,8 @@ class NoteBook:
             unpaused_at=self.unpaused_at,
         )
         self._latest = max([latest, *(note.at for note in notes)])
+        if self._latest > latest:
+            self._earlier = latest
         answer = await _record(told, _AGAIN if self._late or self._last else _PATIENCE)
         self._late = answer == "late"
         refused_together = answer == "refused" and len(notes) > 1
@@ -201,6 +213,8 @@ class NoteBook:
         self._rests = Rests(_REST)
         for _ in notes:
             self._notes.popleft()
+        if told.execution != self._execution:  # it went back meanwhile
+            self._notes.extendleft(note for note in reversed(notes) if self._is_new(note))
         self._singly = max(0, self._singly - len(notes))
         if self._first is not first:  # a new book has begun meanwhile
             return
