@@ -1,10 +1,21 @@
 """Servers that webhooks call: one that writes down what it gets, one that answers nobody."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def listening(serve: Serve) -> AsyncIterator[str]:
+    """Serve each connection on the loopback interface; gives the address."""
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
 @dataclass
@@ -40,9 +51,8 @@ class Receiver:
 async def receiver() -> AsyncIterator[Receiver]:
     """A receiver on the loopback interface."""
     one = Receiver()
-    server = await asyncio.start_server(one.serve, "127.0.0.1", 0)
-    one.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook?a=b"
-    async with server:
+    async with listening(one.serve) as address:
+        one.url = f"{address}/hook?a=b"
         yield one
 
 
@@ -75,8 +85,7 @@ class Silent:
 async def silent() -> AsyncIterator[Silent]:
     """A server that does not answer; at the end it does."""
     one = Silent()
-    server = await asyncio.start_server(one.serve, "127.0.0.1", 0)
-    one.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-    async with server:
+    async with listening(one.serve) as address:
+        one.url = f"{address}/"
         yield one
         one.speaks.set()

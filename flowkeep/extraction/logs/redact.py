@@ -60,18 +60,6 @@ class Reader:
             more = {"COMMANDS": set(), "HEREDOC_STRINGS": [], "SINGLE_TOKENS": single}
             self._tokenizer = type("ParameterTokenizer", (base,), more)(dialect=found)
 
-    def uncommented(self, text: str) -> str:
-        """Return a text with a space for each comment; as it is when it cannot be read."""
-        parts: list[str] = []
-        begin = end = 0
-        for token in self._tokens(text) or ():
-            start = token.start
-            if start > end and not text[end:start].isspace():
-                parts.append(text[begin:end])
-                begin = start
-            end = max(end, token.end + 1)
-        return " ".join([*parts, text[begin:end]]).strip() if end else text
-
     def read(self, text: str) -> Read | None:
         """Return the tokens of a text, None when it cannot be read to its end."""
         found = self._tokens(text)

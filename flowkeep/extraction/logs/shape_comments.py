@@ -2,14 +2,15 @@
 
 import re
 
-SPACE = " \t\r\n\f\v"
+_SPACE = " \t\r\n\f\v"
 """What is white space to PostgreSQL."""
 _MAY_BEGIN = re.compile(r"--|/\*")
 _EDGE = re.compile(r"/\*|\*/")
+_ESCAPED = r"'[^'\\]*(?:(?:''|\\.)[^'\\]*)*'"
 _LEXEMES = re.compile(
-    r"""
+    rf"""
     "[^"]*"
-    | (?P<escaped> (?<![\w$\x80-\U0010ffff])[eE]'[^'\\]*(?:(?:''|\\.)[^'\\]*)*' )
+    | (?<![\w$\x80-\U0010ffff])[eE]{_ESCAPED}(?:[ \t\f\v]*+[\r\n]\s*+{_ESCAPED})*  # on more lines
     | '[^']*'
     | (?<![\w$\x80-\U0010ffff])
       \$(?P<tag>(?:[A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]*)?)\$.*?\$(?P=tag)\$
@@ -18,7 +19,6 @@ _LEXEMES = re.compile(
     """,
     re.DOTALL | re.VERBOSE | re.ASCII,
 )
-_CONTINUED = re.compile(r"(?:\s|--[^\r\n]*+)*+'", re.ASCII)
 _SAME_LINE = " \t\f\v"
 
 
@@ -36,24 +36,21 @@ def nested(text: str) -> int:
     return deepest
 
 
-def removed(text: str) -> str | None:
-    """Return a statement with a space for each comment.
+def removed(text: str) -> str:
+    """Return a statement with a space for each comment, and no white space around.
 
     Line breaks stay: two strings are one if there is one between them.
 
     Args:
         text: A statement that the parser accepts; else this may take time that grows with the
             square of its length.
-
-    Returns:
-        None where characters alone do not tell: behind an escape string that may be continued.
     """
+    if not may_hold(text):
+        return text.strip(_SPACE)
     parts: list[str] = []
     begin = place = 0
     while (found := _LEXEMES.search(text, place)) is not None:
         place = found.end()
-        if found["escaped"] is not None and _CONTINUED.match(text, place) is not None:
-            return None
         if found["line"] is None and found["block"] is None:
             continue
         if found["block"] is not None:
@@ -61,7 +58,7 @@ def removed(text: str) -> str | None:
         parts.append(text[begin : found.start()].strip(_SAME_LINE))
         begin = place
     parts.append(text[begin:].strip(_SAME_LINE))
-    return " ".join(filter(None, parts)).strip(SPACE)
+    return " ".join(filter(None, parts)).strip(_SPACE)
 
 
 def _end_of_block(text: str, place: int) -> int:

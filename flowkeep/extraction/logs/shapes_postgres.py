@@ -84,14 +84,14 @@ class PostgresShaper:
                 return shorter
             text = shorter
         if _SIGNED_COMMENT.search(text) is not None and self._fingerprint(text):
-            text = self._uncommented(text)
+            text = shape_comments.removed(text)
         try:
             normal = self._normalize(text)
         except UnicodeEncodeError:  # lone surrogates, which stand for bytes that are not UTF-8
             return self._shape(text.encode(errors="surrogatepass").decode(errors="replace"))
         except self._error as error:
             return _refusal(error, text)
-        plain = self._uncommented(normal).strip(shape_comments.SPACE)
+        plain = shape_comments.removed(normal)
         name = unnumbered(plain)
         if (known := self._memo.get(name)) is None:
             known = self._read(text, plain)
@@ -175,7 +175,7 @@ class PostgresShaper:
             print_ = self._fingerprint(plain)
             if print_ and print_ == self._fingerprint(text):
                 return plain, print_, None
-            if plain == self._normalize_or_none(self._uncommented(text)):
+            if plain == self._normalize_or_none(shape_comments.removed(text)):
                 return plain, print_ or own, None
             return summary, own, "unverified"
         if not _REDACTABLE.issuperset(kind_of(statements).split("; ")):
@@ -187,12 +187,6 @@ class PostgresShaper:
         if clean and print_ and print_ == self._fingerprint(text):
             return candidate, print_, None
         return summary, own, "unverified"
-
-    def _uncommented(self, text: str) -> str:
-        if not shape_comments.may_hold(text):
-            return text
-        found = shape_comments.removed(text)
-        return self._reader.uncommented(text) if found is None else found
 
     def _why(self, text: str) -> Unreadable:
         """Return what is wrong with a text of which the tokens cannot be read."""

@@ -185,6 +185,7 @@ _COMMENTS = [
     "SELECT a@-{n} , 1 FROM t WHERE a - -/* c */{n} = c::varchar(10)",
     "SELECT a ||/* {c} */ b, /* /* {c} */ */ c FROM t",
     "CREATE VIEW v AS SELECT a ||/* {c} '{c}' */ 'x' AS b FROM t",
+    "SELECT E'a'\n'\\'{c} /* {c}' /* {c} ' */, -/**/{n} -- {c}",
     "SELECT a #-- {c}\n b FROM t -- {c} /* {c}",
     "CREATE TABLE t (a int /* {c} */)",
 ]
